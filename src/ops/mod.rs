@@ -1,0 +1,122 @@
+//! The operations, one file per family, and the registry from which parser, help and tests derive.
+//!
+//! A new operation is one [`OpDef`] and one line in [`OPS`].
+
+mod args;
+
+pub use args::{Arg, Args};
+
+use crate::error::{Error, Result};
+use crate::graph::Array;
+
+/// Every operation, in the order `tilewise ops` shows them.
+pub static OPS: &[&OpDef] = &[];
+
+/// One operation as the user knows it.
+#[derive(Debug)]
+pub struct OpDef {
+    /// Its name, scipy.ndimage's or scikit-image's where they have it.
+    pub name: &'static str,
+    /// The group it is listed under.
+    pub family: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// Paragraphs: shapes, dtypes, NaN, differences from the reference.
+    pub details: &'static str,
+    /// The function it equals.
+    pub reference: &'static str,
+    /// The parameters in positional order, arrays included.
+    pub params: &'static [Param],
+    /// What comes back, one entry per output; the first stands for the op.
+    pub returns: &'static [(&'static str, &'static str)],
+    /// Pipelines on `input` that run on any numeric array of rank 1 to 5; shown in the help and run by the oracle
+    /// test, so they should cover the parameters.
+    pub examples: &'static [&'static str],
+    /// Builds its part of the graph.
+    pub build: fn(&Args) -> Result<Array>,
+}
+
+/// One parameter.
+#[derive(Debug)]
+pub struct Param {
+    /// scipy's or scikit-image's name.
+    pub name: &'static str,
+    /// What it takes.
+    pub ty: Type,
+    /// Its default as it is written in the language; `None` where it must be given.
+    pub default: Option<&'static str>,
+    /// One line: meaning, unit, range.
+    pub doc: &'static str,
+}
+
+/// What a parameter takes; for help, and for errors that come before anything is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// An array or a computed scalar.
+    Array,
+    /// An array, a computed scalar or a number.
+    ArrayOrNumber,
+    /// A number.
+    Number,
+    /// A whole number.
+    Integer,
+    /// A number, or a list with one per axis.
+    NumberPerAxis,
+    /// A whole number, or a list with one per axis.
+    IntegerPerAxis,
+    /// A list of numbers, nested for several axes.
+    Weights,
+    /// `true` or `false`.
+    Bool,
+    /// A boundary mode.
+    Mode,
+    /// An element type by its NumPy name.
+    DType,
+    /// An axis: its number (negative counts from the last) or its letter.
+    Axis,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Anything the op itself sorts out.
+    Any,
+}
+
+/// The operation of that name.
+pub fn find(name: &str) -> Option<&'static OpDef> {
+    OPS.iter().copied().find(|op| op.name == name)
+}
+
+/// Builds a call: what the language and the library's builder both end in.
+///
+/// # Errors
+/// [`Error::Op`] naming the parameter that is unknown, missing, doubled or out of range.
+pub fn call(name: &str, positional: Vec<Arg>, keyword: Vec<(String, Arg)>) -> Result<Array> {
+    let Some(def) = find(name) else {
+        let near = nearest(name, OPS.iter().map(|op| op.name));
+        let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        return Err(Error::Usage(format!("unknown operation `{name}`{hint}")));
+    };
+    let args = Args::bind(def, positional, keyword)?;
+    let array = (def.build)(&args)?;
+    Ok(array.from_call(&args.text()))
+}
+
+/// The candidate most like `name`, if any is like it at all.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (name.len() / 3).max(1);
+    candidates.map(|c| (strsim::damerau_levenshtein(name, c), c)).filter(|&(d, _)| d <= allowed).min().map(|(_, c)| c)
+}
+
+impl OpDef {
+    /// `gaussian_filter(input, sigma, order=0, …)`.
+    pub fn signature(&self) -> String {
+        let params: Vec<String> = self
+            .params
+            .iter()
+            .map(|p| match p.default {
+                Some(default) => format!("{}={default}", p.name),
+                None => p.name.to_string(),
+            })
+            .collect();
+        format!("{}({})", self.name, params.join(", "))
+    }
+}
