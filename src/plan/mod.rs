@@ -1,0 +1,199 @@
+//! From a graph to passes: what is computed when, in which tiles, and what it will cost in memory. Reads no pixel.
+//!
+//! `steps` puts the nodes in order and finds the barriers, `place` decides what is spilled and what is computed
+//! again, `pass` holds one sweep and its demands, `tile` chooses tile, block, workers and the bill.
+
+mod bill;
+mod pass;
+mod place;
+mod steps;
+mod tile;
+
+pub use bill::Bill;
+pub use pass::{Demands, Goal, Leaf, LeafKind, Pass, PassNode, Ref, Target};
+pub use steps::{Port, Step};
+pub use tile::Sweep;
+
+use crate::array::{ArraySpec, Spec};
+use crate::error::{Error, Result, Shortage};
+use crate::graph::{Array, NodeKind, OpKind};
+use crate::io::{Access, Sink};
+use std::collections::HashMap;
+
+/// Where a result goes.
+#[derive(Debug)]
+pub enum To {
+    /// Into a file.
+    Sink(Box<dyn Sink>),
+    /// Into the report: scalars, tables, small arrays.
+    Value,
+}
+
+/// One result that is wanted.
+#[derive(Debug)]
+pub struct Output {
+    /// What is wanted.
+    pub array: Array,
+    /// Where it goes.
+    pub to: To,
+}
+
+/// What a run may use: the planner and the executor are handed this and look at nothing else.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// The memory limit in bytes.
+    pub memory: u64,
+    /// Bytes that count against the limit before the first tile: the process as it stands, and its code to come.
+    pub baseline: u64,
+    /// How many workers compute at the same time.
+    pub threads: usize,
+    /// How files are read.
+    pub access: Access,
+    /// The scratch limit in bytes; `None` for what the disk holds.
+    pub scratch: Option<u64>,
+    /// Fixes the tile shape instead of choosing one.
+    pub tile: Option<Vec<u64>>,
+}
+
+/// An intermediate that is kept between passes.
+#[derive(Debug, Clone)]
+pub struct Spill {
+    /// The step whose output it is.
+    pub step: usize,
+    /// What is kept.
+    pub spec: ArraySpec,
+    /// In memory (on the bill) or on disk.
+    pub in_memory: bool,
+}
+
+/// Everything that is decided before a run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The nodes in an order in which each comes after its inputs.
+    pub steps: Vec<Step>,
+    /// The sweeps, in order.
+    pub passes: Vec<Pass>,
+    /// Kept intermediates.
+    pub spills: Vec<Spill>,
+    /// Per output: the step and port it is.
+    pub outputs: Vec<Port>,
+    /// The bill of the most expensive pass.
+    pub bill: Bill,
+    /// Bytes of scratch that may be written.
+    pub scratch: u64,
+    /// Whether the memory in use may depend on the pixel values (the bill is then a bound, not a prediction).
+    pub data_dependent: bool,
+    /// Why it is as it is, one sentence each.
+    pub why: Vec<String>,
+}
+
+impl Plan {
+    /// Plans a run.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when no tiling fits the limit, naming the need; [`Error::Scratch`] when the intermediates do
+    /// not fit the scratch limit; [`Error::Usage`] when there is nothing to do.
+    pub fn new(outputs: &[Output], resources: &Resources) -> Result<Plan> {
+        if outputs.is_empty() {
+            return Err(Error::Usage("nothing to do: the pipeline saves nothing and has no result".into()));
+        }
+        let (steps, ports) = steps::order(outputs);
+        let room = resources.memory.saturating_sub(resources.baseline);
+        let mut placement = place::decide(&steps, &ports, outputs);
+        placement.hold_in_memory(room / 4);
+        match Plan::with_placement(outputs, resources, &steps, &ports, &placement) {
+            Err(Error::Memory(_)) if placement.any_in_memory() => {
+                placement.hold_in_memory(0);
+                Plan::with_placement(outputs, resources, &steps, &ports, &placement)
+            }
+            done => done,
+        }
+    }
+
+    fn with_placement(
+        outputs: &[Output],
+        resources: &Resources,
+        steps: &[Step],
+        ports: &[Port],
+        placement: &place::Placement,
+    ) -> Result<Plan> {
+        let mut why = placement.why.clone();
+        let held = placement.spills.iter().filter(|s| s.in_memory).map(|s| s.spec.bytes()).sum();
+        let values = steps.iter().flat_map(|s| s.value_bytes()).sum();
+        let mut passes = pass::build(steps, ports, outputs, placement)?;
+        let mut schedules = HashMap::new();
+        for pass in &mut passes {
+            tile::choose(pass, steps, outputs, resources, (held, values), &mut schedules)?;
+            why.extend(pass.sweep.why.iter().cloned());
+        }
+        let worst = passes.iter().map(|p| &p.sweep.bill).max_by_key(|b| b.total());
+        let bill = match worst {
+            Some(bill) => bill.clone(),
+            None => Bill::base(resources, held, values),
+        };
+        if bill.total() > resources.memory {
+            return Err(shortage(&bill, resources.memory));
+        }
+        let scratch = placement.spills.iter().filter(|s| !s.in_memory).map(|s| s.spec.bytes()).sum::<u64>()
+            + passes.iter().map(|p| p.sweep.stitch_scratch).sum::<u64>();
+        if let Some(limit) = resources.scratch
+            && scratch > limit
+        {
+            return Err(Error::Scratch(format!(
+                "intermediates need {}, the scratch limit is {}; raise --scratch-limit, or --memory-limit so that \
+                 they fit in memory",
+                crate::error::Bytes(scratch),
+                crate::error::Bytes(limit)
+            )));
+        }
+        let data_dependent = steps.iter().any(|s| matches!(&s.node.kind, NodeKind::Op(OpKind::Stitch(_))));
+        Ok(Plan {
+            steps: steps.to_vec(),
+            passes,
+            spills: placement.spills.clone(),
+            outputs: ports.to_vec(),
+            bill,
+            scratch,
+            data_dependent,
+            why,
+        })
+    }
+
+    /// Bytes read from and written to disk, as far as they are known: sources, then outputs, then scratch.
+    pub fn traffic(&self) -> (u64, u64, u64) {
+        let (mut read, mut written, mut scratch) = (0, 0, 0);
+        for pass in &self.passes {
+            read += pass.sweep.bytes_read;
+            written += pass.sweep.bytes_written;
+            scratch += pass.sweep.scratch_bytes;
+        }
+        (read, written, scratch)
+    }
+}
+
+pub(crate) fn shortage(bill: &Bill, limit: u64) -> Error {
+    let worst = bill.worst();
+    Error::Memory(Box::new(Shortage {
+        need: bill.total(),
+        limit,
+        worst,
+        remedy: "raise --memory-limit, use fewer threads, or make the filters' windows smaller".into(),
+    }))
+}
+
+impl Step {
+    /// Bytes of results this step leaves in memory: what scans give.
+    fn value_bytes(&self) -> Option<u64> {
+        let NodeKind::Op(OpKind::Scan(_)) = &self.node.kind else { return None };
+        Some(
+            self.node
+                .outputs
+                .iter()
+                .map(|spec| match spec {
+                    Spec::Array(a) => a.bytes(),
+                    Spec::Table(_) => 0,
+                })
+                .sum(),
+        )
+    }
+}

@@ -1,0 +1,80 @@
+//! The nodes in order, and the level of each: how many barriers lie before it.
+
+use super::Output;
+use crate::array::ArraySpec;
+use crate::graph::{Array, Node, NodeKind, OpKind};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One output of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Port {
+    /// Index into [`super::Plan::steps`].
+    pub step: usize,
+    /// Which output of it.
+    pub port: usize,
+}
+
+/// A node with its place in the order.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its inputs, all earlier steps.
+    pub inputs: Vec<Port>,
+    /// The pass level at which its outputs can first be had: streamed for arrays, known for values.
+    pub level: usize,
+}
+
+impl Step {
+    /// The spec of an output that is an array.
+    pub fn spec(&self, port: usize) -> Option<&ArraySpec> {
+        self.node.outputs[port].array()
+    }
+
+    /// Whether this is a tile op on arrays, which a pass computes block by block (scalars are computed between
+    /// passes).
+    pub fn streams(&self) -> bool {
+        matches!(&self.node.kind, NodeKind::Op(OpKind::Tile(_))) && self.spec(0).is_some_and(|s| s.rank() > 0)
+    }
+
+    /// The level of the pass in which a barrier runs: one before its outputs are known.
+    pub fn runs_at(&self) -> usize {
+        match &self.node.kind {
+            NodeKind::Op(OpKind::Scan(_) | OpKind::Stitch(_)) => self.level - 1,
+            _ => self.level,
+        }
+    }
+}
+
+/// Every node the outputs need, inputs first, and which step and port each output is.
+pub(crate) fn order(outputs: &[Output]) -> (Vec<Step>, Vec<Port>) {
+    let mut index: HashMap<*const Node, usize> = HashMap::new();
+    let mut steps: Vec<Step> = Vec::new();
+    for output in outputs {
+        // An explicit stack: a pipeline may chain more operations than the call stack holds.
+        let mut stack = vec![(output.array.node().clone(), false)];
+        while let Some((node, inputs_done)) = stack.pop() {
+            if index.contains_key(&Arc::as_ptr(&node)) {
+                continue;
+            }
+            if !inputs_done {
+                let inputs: Vec<Arc<Node>> = node.inputs.iter().map(|a| a.node().clone()).collect();
+                stack.push((node, true));
+                stack.extend(inputs.into_iter().rev().map(|n| (n, false)));
+                continue;
+            }
+            let inputs: Vec<Port> = node.inputs.iter().map(|a| port_of(&index, a)).collect();
+            let before = inputs.iter().map(|p| steps[p.step].level).max().unwrap_or(0);
+            let barrier = matches!(&node.kind, NodeKind::Op(OpKind::Scan(_) | OpKind::Stitch(_)));
+            index.insert(Arc::as_ptr(&node), steps.len());
+            steps.push(Step { node, inputs, level: before + usize::from(barrier) });
+        }
+    }
+    let ports = outputs.iter().map(|o| port_of(&index, &o.array)).collect();
+    (steps, ports)
+}
+
+fn port_of(index: &HashMap<*const Node, usize>, array: &Array) -> Port {
+    Port { step: index[&Arc::as_ptr(array.node())], port: array.port() }
+}
