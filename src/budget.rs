@@ -79,11 +79,22 @@ impl Budget {
     /// # Errors
     /// [`Error::Memory`] if the whole budget is smaller; [`Error::Cancelled`] if the run is stopped meanwhile.
     pub fn lease(&self, account: &str, bytes: u64, cancel: &Cancel) -> Result<Lease> {
+        let mut leases = self.lease_all(&[(account.to_string(), bytes)], cancel)?;
+        leases.pop().ok_or(Error::Cancelled)
+    }
+
+    /// Several accounts at once, all or nothing: what one user holds together it must get together, or two users
+    /// could wait for each other.
+    ///
+    /// # Errors
+    /// As [`Budget::lease`].
+    pub fn lease_all(&self, wanted: &[(String, u64)], cancel: &Cancel) -> Result<Vec<Lease>> {
+        let bytes = wanted.iter().fold(0u64, |sum, (_, b)| sum.saturating_add(*b));
         if bytes > self.0.limit {
             return Err(Error::Memory(Box::new(Shortage {
                 need: bytes,
                 limit: self.0.limit,
-                worst: (account.to_string(), bytes),
+                worst: wanted.iter().max_by_key(|w| w.1).cloned().unwrap_or_default(),
                 remedy: "raise the limit".into(),
             })));
         }
@@ -103,10 +114,10 @@ impl Budget {
             state = self.wait(state);
         }
         state.serving += 1;
-        let lease = self.grant(&mut state, account, bytes);
+        let leases = wanted.iter().map(|(account, bytes)| self.grant(&mut state, account, *bytes)).collect();
         drop(state);
         self.0.freed.notify_all();
-        Ok(lease)
+        Ok(leases)
     }
 
     /// All of `bytes` at once, or `None` when they are not free or somebody waits: for caches, which can do without.

@@ -4,6 +4,7 @@ pub mod array;
 pub mod budget;
 mod cancel;
 pub mod error;
+pub mod exec;
 pub mod graph;
 pub mod io;
 pub mod ops;

@@ -170,6 +170,8 @@ pub struct StitchBill {
     pub merge: u64,
     /// Per reader of the result.
     pub apply: u64,
+    /// Once, for as long as the result is read.
+    pub shared: u64,
     /// On disk.
     pub scratch: u64,
 }
@@ -191,11 +193,16 @@ pub trait StitchOp: Debug + Send + Sync {
     /// What it holds under that schedule.
     fn bill(&self, input: &ArraySpec, schedule: &Schedule) -> StitchBill;
 
-    /// Starts a run. Scratch goes to `store`.
+    /// Starts a run. Scratch goes to files that `stores` makes.
     ///
     /// # Errors
-    /// When memory for its tables cannot be had.
-    fn begin(&self, input: &ArraySpec, schedule: &Schedule, store: Arc<dyn Store>) -> Result<Arc<dyn Stitcher>>;
+    /// When memory for its tables or scratch cannot be had.
+    fn begin(
+        &self,
+        input: &ArraySpec,
+        schedule: &Schedule,
+        stores: &mut dyn FnMut() -> Result<Arc<dyn Store>>,
+    ) -> Result<Arc<dyn Stitcher>>;
 }
 
 /// A stitch op at work.

@@ -23,6 +23,7 @@ impl Bill {
         bill.add("program", resources.baseline + SMALL);
         bill.add("intermediates in memory", held);
         bill.add("results", values);
+        bill.add("outputs on tmpfs", resources.memory_backed);
         bill
     }
 

@@ -53,6 +53,8 @@ pub struct Resources {
     pub scratch: Option<u64>,
     /// Fixes the tile shape instead of choosing one.
     pub tile: Option<Vec<u64>>,
+    /// Bytes of outputs that go to a file system that is memory (tmpfs).
+    pub memory_backed: u64,
 }
 
 /// An intermediate that is kept between passes.

@@ -26,6 +26,8 @@ const CACHED: u64 = 768 << 10;
 const UNCACHED: f64 = 1.6;
 /// A tile this much slower than the best is taken when it needs less memory.
 const CLOSE: f64 = 1.04;
+/// Bytes of index table per coordinate when an input is put together across an edge.
+const INDEX: u64 = 40;
 /// How many positions along an axis are examined: those at both ends and a spread between.
 const EXAMINED: u64 = 9;
 
@@ -117,7 +119,6 @@ struct Setting<'a> {
     /// Chunk shapes of the leaves that can only be read by chunks.
     chunks: Vec<Option<Dims>>,
     read_bill: ReadBill,
-    stitched: u64,
     raster: bool,
 }
 
@@ -155,7 +156,6 @@ impl<'a> Setting<'a> {
             })
             .sum();
         let mut read_bill = ReadBill::default();
-        let mut stitched = 0;
         let mut chunks = Vec::new();
         for leaf in &pass.leaves {
             let mut chunk = None;
@@ -170,7 +170,8 @@ impl<'a> Setting<'a> {
                 }
                 LeafKind::Stitched(port) => {
                     if let Some((schedule, bill)) = schedules.get(&port.step) {
-                        stitched += bill.apply;
+                        read_bill.per_reader += bill.apply;
+                        read_bill.shared += bill.shared;
                         chunk = Some(schedule.slab.clone());
                     }
                 }
@@ -179,7 +180,7 @@ impl<'a> Setting<'a> {
             chunks.push(chunk);
         }
         let raster = pass.targets.iter().any(|t| matches!(t.goal, Goal::Stitch(_)));
-        Setting { pass, steps, resources, base, sinks, chunks, read_bill, stitched, raster }
+        Setting { pass, steps, resources, base, sinks, chunks, read_bill, raster }
     }
 
     /// Tiles from the whole domain down to the smallest, each cheaper to hold and the least dearer to run.
@@ -228,6 +229,9 @@ impl<'a> Setting<'a> {
             return None;
         }
         let half = n.div_ceil(2);
+        if self.raster && self.pass.domain[..axis].iter().any(|&d| d > 1) {
+            return largest_divisor(self.pass.domain[axis], half);
+        }
         if let Some(unit) = &self.pass.sweep.aligned {
             let whole = half.next_multiple_of(unit[axis].max(1));
             return (whole < n).then_some(whole);
@@ -483,7 +487,7 @@ impl<'a> Setting<'a> {
                 let need = node.op().need(k, &out, &node.specs);
                 if need.outside.is_some() {
                     bytes += (elements(&need.shape) * spec.dtype.size() as u64).next_multiple_of(64);
-                    indices = indices.max(need.shape.iter().sum::<u64>() * 8);
+                    indices = indices.max(need.shape.iter().sum::<u64>() * INDEX);
                 }
             }
             most = (most.0.max(bytes), most.1.max(indices));
@@ -573,7 +577,7 @@ impl<'a> Setting<'a> {
         bill.add("blocks", workers * c.per_worker());
         bill.add("scans", (workers + 1) * self.scan_state());
         bill.add("seams", slots * c.stitch.piece + workers * c.stitch.local + c.stitch.merge);
-        bill.add("reading", readers * (self.read_bill.per_reader + self.stitched) + self.read_bill.shared);
+        bill.add("reading", readers * self.read_bill.per_reader + self.read_bill.shared);
         bill.add("decoded chunks", c.caches.iter().zip(cache).map(|(need, n)| need.chunk_bytes * n).sum());
         bill.add("writing", self.sinks);
         bill
@@ -830,12 +834,20 @@ fn may_split(tile: &[u64], axis: usize) -> bool {
     axis + 1 < tile.len() && tile[..axis].iter().all(|&n| n == 1)
 }
 
+/// The largest divisor of `n` that is at most `most`: slabs that are parts of a plane must all have as many rows.
+fn largest_divisor(n: u64, most: u64) -> Option<u64> {
+    (1..=most.min(n)).rev().find(|&d| n.is_multiple_of(d))
+}
+
 /// The raster-contiguous tile nearest to the one asked for: whole rows, and whole axes after the first split one.
 fn make_raster(tile: &mut [u64], domain: &[u64]) {
     let Some(last) = tile.len().checked_sub(1) else { return };
     let split = (0..last).find(|&a| tile[a] > 1).unwrap_or(last);
     for axis in split + 1..=last {
         tile[axis] = domain[axis].max(1);
+    }
+    if split < last && domain[..split].iter().any(|&n| n > 1) {
+        tile[split] = largest_divisor(domain[split], tile[split]).unwrap_or(1);
     }
     tile[last] = domain[last].max(1);
 }

@@ -1,0 +1,264 @@
+//! Runs the fused operations of a pass over one tile, block by block.
+
+use super::gather::{Tables, gather};
+use super::pipeline::Slot;
+use super::read::packed_view;
+use super::values::{Values, aligned};
+use crate::array::{Buffer, IntervalSets, Region, Scalar, View, ViewMut, copy, grid_len};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::graph::{Cx, NodeKind, OpKind, ScanState, Stitcher};
+use crate::plan::{Demands, Goal, Pass, PassNode, Plan, Ref};
+use arrayvec::ArrayVec;
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One worker's memory and what its scans have seen.
+pub(crate) struct Worker<'a> {
+    pass: &'a Pass,
+    scalars: &'a Scalars,
+    stitchers: &'a [Option<Arc<dyn Stitcher>>],
+    arena: Vec<Buffer>,
+    gathered: Buffer,
+    scratch: Buffer,
+    tables: Tables,
+    demands: Demands,
+    /// Per target: the state of its scan.
+    pub(crate) scans: Vec<Option<Box<dyn ScanState>>>,
+    /// Per target: the working space of its stitch op.
+    spaces: Vec<Option<Box<dyn Any + Send>>>,
+}
+
+/// The scalars that ops of a pass read, at aligned addresses.
+pub(crate) struct Scalars(HashMap<crate::plan::Port, (Scalar, [u64; 1])>);
+
+impl Scalars {
+    pub(crate) fn new(pass: &Pass, values: &Values) -> Result<Self> {
+        let mut all = HashMap::new();
+        for port in pass.nodes.iter().flat_map(|n| &n.inputs) {
+            if let Ref::Scalar(port) = port {
+                let value = values.scalar(*port)?;
+                all.insert(*port, (value, aligned(&value)));
+            }
+        }
+        Ok(Scalars(all))
+    }
+
+    fn view(&self, port: crate::plan::Port) -> View<'_> {
+        let (value, bytes) = &self.0[&port];
+        View::new(value.dtype(), &[], bytemuck::cast_slice(bytes))
+    }
+}
+
+/// An op has at most this many inputs (`where` has three).
+const MAX_INPUTS: usize = 8;
+
+impl<'a> Worker<'a> {
+    pub(crate) fn new(
+        plan: &Plan,
+        pass: &'a Pass,
+        values: &Values,
+        scalars: &'a Scalars,
+        stitchers: &'a [Option<Arc<dyn Stitcher>>],
+    ) -> Result<Self> {
+        let scans = pass.targets.iter().map(|t| scan_state(plan, t.goal, values)).collect::<Result<_>>()?;
+        Ok(Worker {
+            pass,
+            scalars,
+            stitchers,
+            arena: pass.sweep.arena.iter().map(|&bytes| Buffer::new(bytes as usize)).collect::<Result<_>>()?,
+            gathered: Buffer::new(pass.sweep.gather as usize)?,
+            scratch: Buffer::new(pass.sweep.scratch as usize)?,
+            tables: Tables::default(),
+            demands: Demands::default(),
+            scans,
+            spaces: stitchers.iter().map(|s| s.as_ref().map(|s| s.local_space())).collect(),
+        })
+    }
+
+    /// Computes a tile whose inputs are read.
+    pub(crate) fn tile(&mut self, slot: &mut Slot, cancel: &Cancel) -> Result<()> {
+        let tile = slot.region.clone();
+        for i in 0..grid_len(&tile.shape, &self.pass.sweep.block) {
+            cancel.check()?;
+            let inner = Region::tile(&tile.shape, &self.pass.sweep.block, i);
+            let start = inner.start.iter().zip(&tile.start).map(|(b, t)| b + t).collect();
+            self.block(&Region { start, shape: inner.shape.clone() }, &inner, slot)?;
+        }
+        self.stitch(slot)
+    }
+
+    /// Computes the block `at`, which is the box `inner` of its tile.
+    fn block(&mut self, at: &Region, inner: &Region, slot: &mut Slot) -> Result<()> {
+        let pass = self.pass;
+        let mut demands = std::mem::take(&mut self.demands);
+        pass.demand(at, &mut demands);
+        for i in 0..pass.nodes.len() {
+            match (pass.sweep.arena_of[i], pass.direct_target(i)) {
+                (Some(buffer), _) => {
+                    let mut out = std::mem::take(&mut self.arena[buffer]);
+                    let done = self.node(i, &demands, slot, &mut out);
+                    self.arena[buffer] = out;
+                    done?;
+                }
+                (None, Some(target)) => {
+                    let mut out = std::mem::take(&mut slot.targets[target]);
+                    let done = self.direct(i, at, inner, &demands, slot, &mut out);
+                    slot.targets[target] = out;
+                    done?;
+                }
+                (None, None) => return Err(Error::Usage("internal: a node has no buffer".into())),
+            }
+        }
+        self.take_targets(at, inner, &demands, slot)?;
+        self.demands = demands;
+        Ok(())
+    }
+
+    /// Computes what the block demands of a node into its packed buffer.
+    fn node(&mut self, i: usize, demands: &Demands, slot: &Slot, out: &mut Buffer) -> Result<()> {
+        let node = &self.pass.nodes[i];
+        let wanted = &demands.nodes[i];
+        let mut packed = packed_view(&node.spec, &wanted.packed_shape(), out)?;
+        wanted.for_each_box(|at, to| self.run(node, at, demands, slot, &mut packed.sub(to)))
+    }
+
+    /// Computes a node's block straight into its target's tile.
+    fn direct(
+        &mut self,
+        i: usize,
+        at: &Region,
+        inner: &Region,
+        demands: &Demands,
+        slot: &Slot,
+        out: &mut Buffer,
+    ) -> Result<()> {
+        let node = &self.pass.nodes[i];
+        let mut tile = packed_view(&node.spec, &slot.region.shape, out)?;
+        self.run(node, at, demands, slot, &mut tile.sub(inner))
+    }
+
+    fn run(
+        &mut self,
+        node: &PassNode,
+        at: &Region,
+        demands: &Demands,
+        slot: &Slot,
+        out: &mut ViewMut<'_>,
+    ) -> Result<()> {
+        let op = node.op();
+        let mut inputs: ArrayVec<View<'_>, MAX_INPUTS> = ArrayVec::new();
+        let mut space = self.gathered.bytes_mut();
+        for (k, &input) in node.inputs.iter().enumerate() {
+            let (sets, packed) = match input {
+                Ref::Scalar(port) => {
+                    inputs.push(self.scalars.view(port));
+                    continue;
+                }
+                Ref::Leaf(l) => {
+                    let (sets, buffer) = (&slot.demands.leaves[l], &slot.leaves[l]);
+                    (sets, View::new(self.pass.leaves[l].spec.dtype, &sets.packed_shape(), buffer.bytes()))
+                }
+                Ref::Node(n) => {
+                    let Some(buffer) = self.pass.sweep.arena_of[n] else {
+                        return Err(Error::Usage("internal: an input has no buffer".into()));
+                    };
+                    let sets = &demands.nodes[n];
+                    let bytes = self.arena[buffer].bytes();
+                    (sets, View::new(self.pass.nodes[n].spec.dtype, &sets.packed_shape(), bytes))
+                }
+            };
+            let need = op.need(k, at, &node.specs);
+            let spec = &node.specs[k];
+            if let Some(direct) = inside(&need, &spec.shape).and_then(|region| sets.packed_box(&region)) {
+                inputs.push(packed.sub(&direct));
+                continue;
+            }
+            let Some(outside) = need.outside else {
+                return Err(Error::Usage(format!("internal: {} wants what was not read", op.name())));
+            };
+            let bytes = crate::array::elements(&need.shape) as usize * spec.dtype.size();
+            let (own, rest) = space
+                .split_at_mut_checked(bytes.next_multiple_of(64))
+                .ok_or_else(|| Error::Usage("internal: too little room to gather".into()))?;
+            space = rest;
+            let mut view = ViewMut::new(spec.dtype, &need.shape, own);
+            gather(&mut view, &need, outside, sets, &packed, &spec.shape, &mut self.tables);
+            let own: &[u8] = own;
+            inputs.push(View::new(spec.dtype, &need.shape, own));
+        }
+        let cx = Cx { out: at, inputs: &node.specs, output: &node.spec };
+        op.run(&cx, &inputs, out, self.scratch.bytes_mut())
+    }
+
+    /// Hands the block to the targets that are not computed in place.
+    fn take_targets(&mut self, at: &Region, inner: &Region, demands: &Demands, slot: &mut Slot) -> Result<()> {
+        for (t, target) in self.pass.targets.iter().enumerate() {
+            let view = match target.from {
+                Ref::Node(i) => match self.pass.sweep.arena_of[i] {
+                    Some(buffer) => packed_part(&target.spec, &demands.nodes[i], at, self.arena[buffer].bytes())?,
+                    None => continue,
+                },
+                Ref::Leaf(l) if !target.goal.takes_tiles() => {
+                    packed_part(&target.spec, &slot.demands.leaves[l], at, slot.leaves[l].bytes())?
+                }
+                Ref::Leaf(_) | Ref::Scalar(_) => continue,
+            };
+            match &mut self.scans[t] {
+                Some(scan) => scan.fold(at, &view)?,
+                None => {
+                    let mut tile = packed_view(&target.spec, &slot.region.shape, &mut slot.targets[t])?;
+                    copy(&mut tile.sub(inner), &view);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The local step of the stitch ops.
+    fn stitch(&mut self, slot: &mut Slot) -> Result<()> {
+        for t in 0..self.pass.targets.len() {
+            let (Some(stitcher), Some(space)) = (&self.stitchers[t], &mut self.spaces[t]) else { continue };
+            let mut piece = slot.pieces[t].take().unwrap_or_else(|| stitcher.piece());
+            let done = slot
+                .target_view(self.pass, t)
+                .and_then(|view| stitcher.local(slot.index, &view, space.as_mut(), piece.as_mut()));
+            slot.pieces[t] = Some(piece);
+            done?;
+        }
+        Ok(())
+    }
+}
+
+/// The box an op asks for, if all of it lies inside the array.
+fn inside(need: &crate::graph::Need, shape: &[u64]) -> Option<Region> {
+    let mut region = Region { start: Default::default(), shape: need.shape.clone() };
+    for ((&lo, &len), &n) in need.start.iter().zip(&need.shape).zip(shape) {
+        if lo < 0 || lo as u64 + len > n {
+            return None;
+        }
+        region.start.push(lo as u64);
+    }
+    Some(region)
+}
+
+/// A box of a packed buffer.
+pub(crate) fn packed_part<'a>(
+    spec: &crate::array::ArraySpec,
+    sets: &IntervalSets,
+    at: &Region,
+    bytes: &'a [u8],
+) -> Result<View<'a>> {
+    let part = sets.packed_box(at).ok_or_else(|| Error::Usage("internal: a target was not computed".into()))?;
+    Ok(View::new(spec.dtype, &sets.packed_shape(), bytes).sub(&part))
+}
+
+fn scan_state(plan: &Plan, goal: Goal, values: &Values) -> Result<Option<Box<dyn ScanState>>> {
+    let Goal::Scan(step) = goal else { return Ok(None) };
+    let step = &plan.steps[step];
+    let NodeKind::Op(OpKind::Scan(op)) = &step.node.kind else { return Ok(None) };
+    let Some(spec) = plan.steps[step.inputs[0].step].spec(step.inputs[0].port) else { return Ok(None) };
+    let scalars: Vec<Scalar> = step.inputs[1..].iter().map(|&p| values.scalar(p)).collect::<Result<_>>()?;
+    op.begin(spec, &scalars).map(Some)
+}

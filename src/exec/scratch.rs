@@ -1,0 +1,226 @@
+//! Intermediates between passes: nameless files that vanish with the process, or memory where they are small.
+
+use crate::array::{ArraySpec, Buffer, Region, View, ViewMut, copy, for_each_row, merge_axes};
+use crate::budget::Lease;
+use crate::error::{Bytes, Error, Result};
+use crate::graph::Store;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// The scratch of a run: a folder and a limit.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: PathBuf,
+    limit: u64,
+    used: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Scratch {
+    /// Scratch in that folder (which exists), of at most that many bytes.
+    pub fn new(folder: &Path, limit: Option<u64>) -> Arc<Self> {
+        Arc::new(Scratch {
+            folder: folder.to_path_buf(),
+            limit: limit.unwrap_or(u64::MAX),
+            used: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+        })
+    }
+
+    /// The most bytes in use at once.
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: u64) -> Result<()> {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(used, Ordering::Relaxed);
+        if used > self.limit {
+            return Err(Error::Scratch(format!("full: the limit is {}", Bytes(self.limit))));
+        }
+        Ok(())
+    }
+
+    /// A new, empty file.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn file(self: &Arc<Self>) -> Result<ScratchFile> {
+        let file = tempfile::tempfile_in(&self.folder).map_err(|e| self.error("cannot create scratch", e))?;
+        Ok(ScratchFile { scratch: self.clone(), file, len: Mutex::new(0) })
+    }
+
+    fn error(&self, doing: &str, e: std::io::Error) -> Error {
+        if e.kind() == std::io::ErrorKind::StorageFull {
+            return Error::io(&self.folder, "writing scratch", e);
+        }
+        Error::io(&self.folder, doing, e)
+    }
+}
+
+/// One scratch file; its bytes return to the limit when it is dropped.
+#[derive(Debug)]
+pub(crate) struct ScratchFile {
+    scratch: Arc<Scratch>,
+    file: File,
+    len: Mutex<u64>,
+}
+
+impl ScratchFile {
+    /// Sets a length beforehand, so that boxes can be written in any order.
+    fn reserve(&self, bytes: u64) -> Result<()> {
+        self.scratch.take(bytes)?;
+        *self.len.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
+        self.file.set_len(bytes).map_err(|e| self.scratch.error("growing scratch", e))
+    }
+}
+
+impl Store for ScratchFile {
+    fn append(&self, bytes: &[u8]) -> Result<u64> {
+        self.scratch.take(bytes.len() as u64)?;
+        let mut len = self.len.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = *len;
+        write_all_at(&self.file, bytes, at).map_err(|e| self.scratch.error("writing scratch", e))?;
+        *len += bytes.len() as u64;
+        Ok(at)
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        read_exact_at(&self.file, out, offset).map_err(|e| self.scratch.error("reading scratch", e))
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        write_all_at(&self.file, bytes, offset).map_err(|e| self.scratch.error("writing scratch", e))
+    }
+}
+
+impl Drop for ScratchFile {
+    fn drop(&mut self) {
+        let len = *self.len.lock().unwrap_or_else(PoisonError::into_inner);
+        self.scratch.used.fetch_sub(len, Ordering::Relaxed);
+    }
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, out: &mut [u8], at: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, out, at)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_write(file, bytes, at)?;
+        bytes = &bytes[n..];
+        at += n as u64;
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut out: &mut [u8], mut at: u64) -> std::io::Result<()> {
+    while !out.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_read(file, out, at)?;
+        if n == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        out = &mut out[n..];
+        at += n as u64;
+    }
+    Ok(())
+}
+
+/// A kept intermediate, written by one pass and read by later ones.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    spec: ArraySpec,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory { data: RwLock<Buffer>, _lease: Lease },
+    Disk(ScratchFile),
+}
+
+impl Kept {
+    /// Room in memory, on that lease.
+    pub(crate) fn in_memory(spec: &ArraySpec, lease: Lease) -> Result<Self> {
+        let data = RwLock::new(Buffer::new(spec.bytes() as usize)?);
+        Ok(Kept { spec: spec.clone(), place: Place::Memory { data, _lease: lease } })
+    }
+
+    /// Room on disk.
+    pub(crate) fn on_disk(spec: &ArraySpec, scratch: &Arc<Scratch>) -> Result<Self> {
+        let file = scratch.file()?;
+        file.reserve(spec.bytes())?;
+        Ok(Kept { spec: spec.clone(), place: Place::Disk(file) })
+    }
+
+    /// Writes a box.
+    pub(crate) fn write(&self, at: &Region, tile: &View<'_>) -> Result<()> {
+        match &self.place {
+            Place::Memory { data, .. } => {
+                let mut data = data.write().unwrap_or_else(PoisonError::into_inner);
+                let mut whole = ViewMut::new(self.spec.dtype, &self.spec.shape, data.bytes_mut());
+                copy(&mut whole.sub(at), tile);
+                Ok(())
+            }
+            Place::Disk(file) => {
+                let size = self.spec.dtype.size();
+                self.rows(at, tile.strides(), |offset, from, n| {
+                    file.write_at(offset, &tile.data()[from * size..(from + n) * size])
+                })
+            }
+        }
+    }
+
+    /// Reads a box.
+    pub(crate) fn read(&self, at: &Region, out: &mut ViewMut<'_>) -> Result<()> {
+        match &self.place {
+            Place::Memory { data, .. } => {
+                let data = data.read().unwrap_or_else(PoisonError::into_inner);
+                copy(out, &View::new(self.spec.dtype, &self.spec.shape, data.bytes()).sub(at));
+                Ok(())
+            }
+            Place::Disk(file) => {
+                let size = self.spec.dtype.size();
+                let strides: arrayvec::ArrayVec<usize, { crate::array::MAX_RANK }> =
+                    out.strides().iter().copied().collect();
+                self.rows(at, &strides, |offset, to, n| {
+                    file.read_at(offset, &mut out.data_mut()[to * size..(to + n) * size])
+                })
+            }
+        }
+    }
+
+    /// Every contiguous run of the box: its offset in the file, its place in the other operand, its length.
+    fn rows(
+        &self,
+        at: &Region,
+        strides: &[usize],
+        mut each: impl FnMut(u64, usize, usize) -> Result<()>,
+    ) -> Result<()> {
+        let mut whole: Vec<usize> = vec![1; self.spec.rank()];
+        for axis in (1..self.spec.rank()).rev() {
+            whole[axis - 1] = whole[axis] * self.spec.shape[axis] as usize;
+        }
+        let first: usize = at.start.iter().zip(&whole).map(|(&i, s)| i as usize * s).sum();
+        let shape: Vec<usize> = at.shape.iter().map(|&n| n as usize).collect();
+        let size = self.spec.dtype.size() as u64;
+        let (shape, [file, memory]) = merge_axes(&shape, [&whole, strides]);
+        let mut done = Ok(());
+        for_each_row(&shape, [&file, &memory], |[f, m], n| {
+            if done.is_ok() {
+                done = each((first + f) as u64 * size, m, n);
+            }
+        });
+        done
+    }
+}

@@ -1,0 +1,291 @@
+//! The library's way to run something: say what is wanted, within what means, then plan or run it.
+
+use crate::budget::Budget;
+use crate::cancel::Cancel;
+use crate::error::{Bytes, Error, Result};
+use crate::exec::{self, Context, Observer, Quiet, Report, Scratch};
+use crate::graph::Array;
+use crate::io::{Access, Sink};
+use crate::plan::{Output, Plan, Resources, To};
+use crate::sys;
+use std::path::{Path, PathBuf};
+
+/// The limit of a library run that names none.
+const DEFAULT_LIMIT: u64 = 256 << 20;
+
+/// What a run adds to a process before its first tile: code that becomes resident, thread structures.
+pub const OWN_OVERHEAD: u64 = 2 << 20;
+
+/// A run in preparation: outputs, and the means it may use.
+///
+/// The memory limit bounds what the run itself holds, tiles, windows, caches, thread stacks and its own code
+/// included; what the process held before is not counted unless [`Run::baseline`] says so.
+///
+/// ```
+/// # fn main() -> tilewise::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let (input, output) = (folder.path().join("in.npy"), folder.path().join("out.npy"));
+/// # std::fs::write(&input, tilewise::io::npy::example()).unwrap();
+/// let image = tilewise::open(input.to_str().unwrap())?;
+/// let smooth = image.call("gaussian_filter", [2.0.into()], [])?;
+/// let report = tilewise::Run::new().memory_limit(64 << 20).save(&smooth, &output, false)?.run()?;
+/// println!("{} passes, {:.1} s", report.passes.len(), report.seconds);
+/// # Ok(()) }
+/// ```
+pub struct Run<'a> {
+    outputs: Vec<Output>,
+    resources: Resources,
+    budget: Option<&'a Budget>,
+    scratch_dir: Option<PathBuf>,
+    observer: &'a dyn Observer,
+    cancel: Cancel,
+}
+
+impl Default for Run<'_> {
+    fn default() -> Self {
+        Run::new()
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Nothing to do yet; 256 MiB, as many threads as there are processors, positioned reads.
+    pub fn new() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        Run {
+            outputs: Vec::new(),
+            resources: Resources {
+                memory: DEFAULT_LIMIT,
+                baseline: OWN_OVERHEAD,
+                threads,
+                access: Access::Positioned,
+                scratch: None,
+                tile: None,
+                memory_backed: 0,
+            },
+            budget: None,
+            scratch_dir: None,
+            observer: &Quiet,
+            cancel: Cancel::new(),
+        }
+    }
+
+    /// The memory limit in bytes.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.resources.memory = bytes;
+        self
+    }
+
+    /// Bytes that count against the limit from the start: for a limit on the whole process, what is resident now.
+    pub fn baseline(mut self, bytes: u64) -> Self {
+        self.resources.baseline = bytes;
+        self
+    }
+
+    /// How many threads compute; reading and writing have threads of their own.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.resources.threads = threads.max(1);
+        self
+    }
+
+    /// How files are read.
+    pub fn access(mut self, access: Access) -> Self {
+        self.resources.access = access;
+        self
+    }
+
+    /// Where intermediates go; without it, into the folder of the first output.
+    pub fn scratch_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch_dir = Some(folder.into());
+        self
+    }
+
+    /// The most bytes of intermediates on disk.
+    pub fn scratch_limit(mut self, bytes: u64) -> Self {
+        self.resources.scratch = Some(bytes);
+        self
+    }
+
+    /// Fixes the tile shape, slowest axis first, instead of choosing one: for tests and experiments.
+    pub fn tile(mut self, shape: &[u64]) -> Self {
+        self.resources.tile = Some(shape.to_vec());
+        self
+    }
+
+    /// Takes memory from a budget that is shared with other runs, instead of one of its own.
+    pub fn budget(mut self, budget: &'a Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Hears about progress.
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// A flag that stops the run.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
+        self
+    }
+
+    /// Writes an array to a file whose ending names the format.
+    ///
+    /// # Errors
+    /// When the format cannot hold it, or the file exists and `overwrite` is false, or it is one of the inputs.
+    pub fn save(self, array: &Array, path: impl AsRef<Path>, overwrite: bool) -> Result<Self> {
+        let path = path.as_ref();
+        let name = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a UTF-8 path", path.display())))?;
+        let Some(spec) = array.array_spec() else {
+            return Err(Error::Usage(format!("{name}: a table is saved as .csv")));
+        };
+        let sink = crate::io::create(name, spec, overwrite)?;
+        Ok(self.sink(array, sink))
+    }
+
+    /// Writes an array to a sink of the caller's.
+    pub fn sink(mut self, array: &Array, sink: Box<dyn Sink>) -> Self {
+        self.outputs.push(Output { array: array.clone(), to: To::Sink(sink) });
+        self
+    }
+
+    /// Asks for a scalar, a small array a scan gives, or a table: [`Report::values`] has it, in the order of the
+    /// outputs.
+    pub fn value(mut self, array: &Array) -> Self {
+        self.outputs.push(Output { array: array.clone(), to: To::Value });
+        self
+    }
+
+    /// Plans without running: reads no pixel, touches no file.
+    ///
+    /// # Errors
+    /// What [`Plan::new`] reports, an output that is also an input, scratch or outputs that the disk cannot hold.
+    pub fn plan(&self) -> Result<Plan> {
+        self.check_inputs()?;
+        let mut resources = self.resources.clone();
+        resources.memory_backed = self.bytes_on_tmpfs();
+        let plan = Plan::new(&self.outputs, &resources)?;
+        self.check_disk(&plan)?;
+        Ok(plan)
+    }
+
+    /// Plans and runs.
+    ///
+    /// # Errors
+    /// What [`Run::plan`] reports, and whatever files, operations and closures fail with; no output is left then.
+    pub fn run(mut self) -> Result<Report> {
+        let plan = self.plan()?;
+        self.run_plan(&plan)
+    }
+
+    /// Runs what [`Run::plan`] planned.
+    ///
+    /// # Errors
+    /// As [`Run::run`].
+    pub fn run_plan(&mut self, plan: &Plan) -> Result<Report> {
+        let own = Budget::new(self.resources.memory);
+        let context = Context {
+            resources: &self.resources,
+            budget: self.budget.unwrap_or(&own),
+            scratch: Scratch::new(&self.scratch_folder(), self.resources.scratch),
+            observer: self.observer,
+            cancel: &self.cancel,
+        };
+        exec::run(plan, &mut self.outputs, &context)
+    }
+
+    fn sinks(&self) -> impl Iterator<Item = &dyn Sink> {
+        self.outputs.iter().filter_map(|o| match &o.to {
+            To::Sink(sink) => Some(sink.as_ref()),
+            To::Value => None,
+        })
+    }
+
+    fn scratch_folder(&self) -> PathBuf {
+        let beside = || self.sinks().next().map(|s| folder_of(s.path()));
+        self.scratch_dir.clone().or_else(beside).unwrap_or_else(std::env::temp_dir)
+    }
+
+    fn check_inputs(&self) -> Result<()> {
+        let mut outputs: Vec<PathBuf> = Vec::new();
+        for sink in self.sinks() {
+            let real = real_path(sink.path());
+            if outputs.contains(&real) {
+                return Err(Error::Usage(format!("{}: saved to twice", sink.path().display())));
+            }
+            outputs.push(real);
+        }
+        let mut open: Vec<&Array> = self.outputs.iter().map(|o| &o.array).collect();
+        let mut seen = std::collections::HashSet::new();
+        while let Some(array) = open.pop() {
+            if !seen.insert(std::sync::Arc::as_ptr(array.node())) {
+                continue;
+            }
+            if let crate::graph::NodeKind::Source(source) = &array.node().kind
+                && let Some(path) = source.path()
+                && outputs.contains(&real_path(path))
+            {
+                return Err(Error::Usage(format!("{}: the output is also an input", path.display())));
+            }
+            open.extend(&array.node().inputs);
+        }
+        Ok(())
+    }
+
+    /// Outputs on tmpfs are memory.
+    fn bytes_on_tmpfs(&self) -> u64 {
+        self.sinks().filter(|s| sys::is_memory_backed(&folder_of(s.path()))).map(|s| s.spec().bytes()).sum()
+    }
+
+    fn check_disk(&self, plan: &Plan) -> Result<()> {
+        let folder = self.scratch_folder();
+        if plan.scratch > 0 && sys::is_memory_backed(&folder) {
+            return Err(Error::Scratch(format!(
+                "{} is memory (tmpfs), and intermediates need {}; name a folder on a disk with --scratch-dir",
+                folder.display(),
+                Bytes(plan.scratch)
+            )));
+        }
+        if plan.scratch > 0
+            && let Some(free) = sys::free_space(&folder)
+            && free < plan.scratch
+        {
+            return Err(Error::Scratch(format!(
+                "{} has {} free, intermediates need {}",
+                folder.display(),
+                Bytes(free),
+                Bytes(plan.scratch)
+            )));
+        }
+        for sink in self.sinks() {
+            let needed = sink.spec().bytes();
+            if let Some(free) = sys::free_space(&folder_of(sink.path()))
+                && free < needed
+            {
+                return Err(Error::File {
+                    path: sink.path().to_path_buf(),
+                    what: format!("the disk is too small: {} free, {} needed", Bytes(free), Bytes(needed)),
+                    source: None,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The path with links resolved as far as it exists.
+fn real_path(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    let folder = folder_of(path);
+    let folder = folder.canonicalize().unwrap_or(folder);
+    path.file_name().map_or(folder.clone(), |name| folder.join(name))
+}
