@@ -7,6 +7,7 @@ pub mod error;
 pub mod graph;
 pub mod io;
 pub mod ops;
+pub mod sys;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};
