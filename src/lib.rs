@@ -7,8 +7,14 @@ pub mod error;
 pub mod exec;
 pub mod graph;
 pub mod io;
+#[doc(hidden)]
+pub mod kernels;
 pub mod ops;
 pub mod plan;
+mod run;
+pub mod sys;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};
+pub use ops::map::{map_blocks, map_overlap};
+pub use run::{OWN_OVERHEAD, Run};

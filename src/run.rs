@@ -239,22 +239,22 @@ impl<'a> Run<'a> {
 
     fn check_disk(&self, plan: &Plan) -> Result<()> {
         let folder = self.scratch_folder();
-        if plan.scratch > 0 && sys::is_memory_backed(&folder) {
+        if plan.scratch_least > 0 && sys::is_memory_backed(&folder) {
             return Err(Error::Scratch(format!(
                 "{} is memory (tmpfs), and intermediates need {}; name a folder on a disk with --scratch-dir",
                 folder.display(),
-                Bytes(plan.scratch)
+                Bytes(plan.scratch_least)
             )));
         }
-        if plan.scratch > 0
+        if plan.scratch_least > 0
             && let Some(free) = sys::free_space(&folder)
-            && free < plan.scratch
+            && free < plan.scratch_least
         {
             return Err(Error::Scratch(format!(
                 "{} has {} free, intermediates need {}",
                 folder.display(),
                 Bytes(free),
-                Bytes(plan.scratch)
+                Bytes(plan.scratch_least)
             )));
         }
         for sink in self.sinks() {

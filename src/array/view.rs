@@ -197,7 +197,10 @@ pub fn merge_axes<const K: usize>(shape: &[usize], strides: [&[usize]; K]) -> (E
             (0..K).for_each(|k| steps[k].push(strides[k][axis]));
         }
     }
-    if merged.is_empty() {
+    // Rows stay runs of neighbours: an axis whose elements lie apart does not become the row because those after it
+    // have length one.
+    let dropped_row = shape.last() == Some(&1) && steps.iter().any(|s| s.last().is_some_and(|&step| step != 1));
+    if merged.is_empty() || (dropped_row && !merged.is_full()) {
         merged.push(1);
         steps.iter_mut().for_each(|s| s.push(1));
     }
@@ -263,6 +266,8 @@ mod tests {
         assert_eq!((&shape[..], &a[..]), (&[60][..], &[1][..]));
         let (shape, [a]) = merge_axes(&[3, 4, 5], [&[40, 5, 1]]);
         assert_eq!((&shape[..], &a[..]), (&[3, 20][..], &[40, 1][..]));
+        let (shape, [a]) = merge_axes(&[3, 1, 1], [&[2, 1, 1]]);
+        assert_eq!((&shape[..], &a[..]), (&[3, 1][..], &[2, 1][..]));
         let (shape, [a]) = merge_axes(&[1, 1], [&[7, 7]]);
         assert_eq!((&shape[..], &a[..]), (&[1][..], &[1][..]));
     }

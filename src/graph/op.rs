@@ -172,8 +172,10 @@ pub struct StitchBill {
     pub apply: u64,
     /// Once, for as long as the result is read.
     pub shared: u64,
-    /// On disk.
+    /// On disk, for the worst data.
     pub scratch: u64,
+    /// On disk, whatever the data.
+    pub scratch_least: u64,
 }
 
 /// How an array is cut into slabs for a stitch op: boxes that are contiguous in raster order.

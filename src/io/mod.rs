@@ -1,5 +1,24 @@
 //! Where pixels come from and go: one file per format behind [`Source`] and [`Sink`].
 
+#[doc(hidden)]
+pub mod chunked;
+mod file;
+#[cfg(feature = "image")]
+mod image;
+mod npy;
+mod open;
+mod partial;
+mod raw;
+mod strided;
+mod table;
+#[cfg(feature = "tiff")]
+mod tiff;
+
+pub use file::FileBytes;
+use open::name_axes;
+pub use open::{OpenOptions, create, open};
+pub use table::write_csv;
+
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut};
 use crate::error::Result;
 use std::fmt::Debug;

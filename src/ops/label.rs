@@ -136,6 +136,8 @@ impl StitchOp for Label {
             apply: bill.apply_bytes,
             shared: bill.labels_bytes,
             scratch: bill.scratch_bytes,
+            // One bit per pixel.
+            scratch_least: schedule.shape.iter().product::<u64>() / 8,
         }
     }
 
@@ -273,7 +275,12 @@ impl Source for LabelSource {
 
     fn reader(&self, _access: Access) -> Result<Box<dyn Reader>> {
         let space = ApplyScratch::new(self.labels.geometry());
-        Ok(Box::new(LabelReader { labels: self.labels.clone(), space, slab: self.slab.clone(), spec: self.spec.clone() }))
+        Ok(Box::new(LabelReader {
+            labels: self.labels.clone(),
+            space,
+            slab: self.slab.clone(),
+            spec: self.spec.clone(),
+        }))
     }
 }
 

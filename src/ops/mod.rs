@@ -3,6 +3,8 @@
 //! A new operation is one [`OpDef`] and one line in [`OPS`].
 
 mod args;
+pub mod label;
+pub(crate) mod map;
 
 pub use args::{Arg, Args};
 

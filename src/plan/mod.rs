@@ -81,8 +81,10 @@ pub struct Plan {
     pub outputs: Vec<Port>,
     /// The bill of the most expensive pass.
     pub bill: Bill,
-    /// Bytes of scratch that may be written.
+    /// Bytes of scratch that may be written, for the worst data.
     pub scratch: u64,
+    /// Bytes of scratch that will be written whatever the data.
+    pub scratch_least: u64,
     /// Whether the memory in use may depend on the pixel values (the bill is then a bound, not a prediction).
     pub data_dependent: bool,
     /// Why it is as it is, one sentence each.
@@ -136,15 +138,16 @@ impl Plan {
         if bill.total() > resources.memory {
             return Err(shortage(&bill, resources.memory));
         }
-        let scratch = placement.spills.iter().filter(|s| !s.in_memory).map(|s| s.spec.bytes()).sum::<u64>()
-            + passes.iter().map(|p| p.sweep.stitch_scratch).sum::<u64>();
+        let kept = placement.spills.iter().filter(|s| !s.in_memory).map(|s| s.spec.bytes()).sum::<u64>();
+        let scratch_least = kept + passes.iter().map(|p| p.sweep.stitch_scratch.0).sum::<u64>();
+        let scratch = passes.iter().fold(kept, |sum, p| sum.saturating_add(p.sweep.stitch_scratch.1));
         if let Some(limit) = resources.scratch
-            && scratch > limit
+            && scratch_least > limit
         {
             return Err(Error::Scratch(format!(
                 "intermediates need {}, the scratch limit is {}; raise --scratch-limit, or --memory-limit so that \
                  they fit in memory",
-                crate::error::Bytes(scratch),
+                crate::error::Bytes(scratch_least),
                 crate::error::Bytes(limit)
             )));
         }
@@ -156,6 +159,7 @@ impl Plan {
             outputs: ports.to_vec(),
             bill,
             scratch,
+            scratch_least,
             data_dependent,
             why,
         })

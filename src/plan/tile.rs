@@ -21,6 +21,8 @@ const DECODE: f64 = 3.0;
 const RUN: f64 = 400.0;
 const BLOCK: f64 = 400.0;
 const TILE: f64 = 30_000.0;
+/// Nanoseconds per byte of seams in the worst case: real seams are far shorter, but grow in the same way.
+const SEAMS: f64 = 0.02;
 /// Beyond this the intermediates of a block no longer stay in the second-level cache, and cost this much more.
 const CACHED: u64 = 768 << 10;
 const UNCACHED: f64 = 1.6;
@@ -64,8 +66,8 @@ pub struct Sweep {
     pub scratch: u64,
     /// The memory each consumer may hold.
     pub bill: Bill,
-    /// Bytes that stitch ops may write to scratch.
-    pub stitch_scratch: u64,
+    /// Bytes that stitch ops write to scratch: at least, and for the worst data.
+    pub stitch_scratch: (u64, u64),
     /// Schedules of the stitch ops of this pass, by step.
     pub schedules: HashMap<usize, (Schedule, StitchBill)>,
     /// Bytes read from sources, written to sinks, written to and read from scratch.
@@ -395,7 +397,8 @@ impl<'a> Setting<'a> {
         let mut demands = Demands::default();
         pass.demand(&middle(&pass.domain, tile), &mut demands);
         let direct_read: f64 = self.read_time(&demands);
-        let time = (direct_read + compute + self.write_time(tile) + TILE) / per_tile;
+        let seams = stitch.scratch as f64 * SEAMS / elements(&pass.domain).max(1) as f64;
+        let time = (direct_read + compute + self.write_time(tile) + TILE) / per_tile + seams;
         let computed: f64 = blocks.nodes.iter().map(|s| elements(s) as f64).sum::<f64>() * n_blocks / per_tile;
         let amplification = computed / pass.nodes.len().max(1) as f64;
         let source = |l: &&(usize, &Dims)| matches!(pass.leaves[l.0].kind, LeafKind::Source(_));
@@ -558,6 +561,7 @@ impl<'a> Setting<'a> {
             sum.local += bill.local;
             sum.merge += bill.merge;
             sum.scratch += bill.scratch;
+            sum.scratch_least += bill.scratch_least;
             schedules.insert(step, (schedule, bill));
         }
         (sum, schedules)
@@ -662,13 +666,8 @@ impl<'a> Setting<'a> {
         let goal = |want: fn(Goal) -> bool| self.pass.targets.iter().filter(move |t| want(t.goal));
         let written = goal(|g| matches!(g, Goal::Sink(_))).map(size).sum();
         let spilled: u64 = goal(|g| matches!(g, Goal::Spill(_))).map(size).sum();
-        let read_back: u64 = self
-            .pass
-            .leaves
-            .iter()
-            .filter(|l| matches!(l.kind, LeafKind::Spill(_) | LeafKind::Stitched(_)))
-            .map(|l| l.spec.bytes())
-            .sum();
+        let read_back: u64 =
+            self.pass.leaves.iter().filter(|l| matches!(l.kind, LeafKind::Spill(_))).map(|l| l.spec.bytes()).sum();
         let mut why = Vec::new();
         if workers < self.resources.threads {
             why.push(format!("{workers} of {} threads: more do not fit the limit", self.resources.threads));
@@ -698,11 +697,11 @@ impl<'a> Setting<'a> {
             arena_of: c.arena_of.clone(),
             gather: c.gather,
             scratch: c.scratch,
-            stitch_scratch: c.stitch.scratch,
+            stitch_scratch: (c.stitch.scratch_least, c.stitch.scratch),
             schedules: c.schedules.clone(),
             bytes_read: c.bytes_read,
             bytes_written: written,
-            scratch_bytes: spilled + read_back + c.stitch.scratch,
+            scratch_bytes: spilled + read_back + c.stitch.scratch_least,
             amplification: c.amplification,
             why,
         }

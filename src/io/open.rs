@@ -1,0 +1,236 @@
+//! Which format a path is, to read and to write.
+
+use super::{Sink, Source, npy, raw};
+use crate::array::{ArraySpec, Axis};
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the user says about an input beyond its path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// One letter per axis, in place of what the file says.
+    pub axes: Option<String>,
+    /// Which level of a pyramid; 0 is the full resolution.
+    pub level: Option<u32>,
+}
+
+/// What can be written, for messages.
+const WRITABLE: &str = ".npy, .tif, .tiff, .png, raw:PATH";
+
+/// What can be read, for messages.
+const READABLE: &str = ".npy, TIFF, PNG, JPEG, raw:PATH?shape=…&dtype=…";
+
+/// Opens an image: by its first bytes, or by a description (`raw:PATH?shape=…&dtype=…`). Only the header is read.
+///
+/// # Errors
+/// When the file is missing, not readable, of an unknown format, or not what it claims to be.
+pub fn open(path: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
+    if let Some(level @ 1..) = options.level {
+        return Err(Error::Usage(format!("{path}: has only level 0, not {level}")));
+    }
+    if let Some(described) = path.strip_prefix(raw::PREFIX) {
+        return raw::open(described, options);
+    }
+    let file = Path::new(path);
+    if file.is_dir() {
+        return Err(Error::format(file, "is a folder, not an image"));
+    }
+    match format_of(&first_bytes(file)?) {
+        Some(Format::Npy) => npy::open(file, options),
+        Some(Format::Tiff) => open_tiff(file, options),
+        Some(Format::Png) => open_png(file, options),
+        Some(Format::Jpeg) => open_jpeg(file, options),
+        None => Err(Error::format(file, unknown(file))),
+    }
+}
+
+/// Prepares an output, by the path's ending. Nothing is touched before [`Sink::begin`].
+///
+/// # Errors
+/// When the ending is unknown, the format cannot hold such an array, the output exists and `overwrite` is false, or
+/// its folder is missing.
+pub fn create(path: &str, spec: &ArraySpec, overwrite: bool) -> Result<Box<dyn Sink>> {
+    if let Some(raw_path) = path.strip_prefix(raw::PREFIX) {
+        return raw::create(raw_path, spec, overwrite);
+    }
+    let file = Path::new(path.trim_end_matches('/'));
+    match ending(file).as_str() {
+        "npy" => npy::create(file, spec, overwrite),
+        "tif" | "tiff" => create_tiff(file, spec, overwrite),
+        "png" => create_png(file, spec, overwrite),
+        "zarr" | "jpg" | "jpeg" => {
+            Err(Error::Usage(format!("{path}: this format is not written yet; can be written: {WRITABLE}")))
+        }
+        _ => Err(Error::Usage(format!("{path}: unknown ending; can be written: {WRITABLE}"))),
+    }
+}
+
+/// Formats that show in the first bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Npy,
+    Tiff,
+    Png,
+    Jpeg,
+}
+
+const MAGICS: [(&[u8], Format); 7] = [
+    (npy::MAGIC, Format::Npy),
+    (b"II*\0", Format::Tiff),
+    (b"MM\0*", Format::Tiff),
+    (b"II+\0", Format::Tiff),
+    (b"MM\0+", Format::Tiff),
+    (b"\x89PNG\r\n\x1a\n", Format::Png),
+    (b"\xff\xd8\xff", Format::Jpeg),
+];
+
+fn format_of(first: &[u8]) -> Option<Format> {
+    MAGICS.iter().find(|(magic, _)| first.starts_with(magic)).map(|&(_, format)| format)
+}
+
+fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut first = Vec::new();
+    let file = File::open(path).map_err(|e| Error::io(path, "cannot be opened", e))?;
+    file.take(8).read_to_end(&mut first).map_err(|e| Error::io(path, "cannot be read", e))?;
+    if first.is_empty() {
+        return Err(Error::format(path, "is empty"));
+    }
+    Ok(first)
+}
+
+fn unknown(path: &Path) -> String {
+    match ending(path).as_str() {
+        "npy" => "is not a .npy file, whatever its name says".into(),
+        "tif" | "tiff" => "is not a TIFF file, whatever its name says".into(),
+        "png" => "is not a PNG file, whatever its name says".into(),
+        "jpg" | "jpeg" => "is not a JPEG file, whatever its name says".into(),
+        _ => format!("is in no known format; can be read: {READABLE}"),
+    }
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// Gives an array the axes that the user named.
+///
+/// # Errors
+/// When the letters do not fit the array.
+pub(super) fn name_axes(mut spec: ArraySpec, options: &OpenOptions, path: &Path) -> Result<ArraySpec> {
+    let Some(letters) = &options.axes else {
+        return Ok(spec);
+    };
+    let wrong = |what: String| Error::Usage(format!("{}: axes=\"{letters}\": {what}", path.display()));
+    let names: Vec<char> = letters.chars().collect();
+    if names.len() != spec.rank() {
+        return Err(wrong(format!("{} letters for an array of {} axes", names.len(), spec.rank())));
+    }
+    if let Some(bad) = names.iter().find(|c| !c.is_ascii_lowercase()) {
+        return Err(wrong(format!("'{bad}' is not a small letter")));
+    }
+    if let Some(twice) = names.iter().enumerate().find(|(i, c)| names[..*i].contains(c)) {
+        return Err(wrong(format!("'{}' stands there twice", twice.1)));
+    }
+    spec.axes = names.iter().zip(spec.axes).map(|(&name, axis)| Axis { name, ..axis }).collect();
+    spec.named = true;
+    Ok(spec)
+}
+
+#[cfg(feature = "tiff")]
+use super::tiff::{create as create_tiff, open as open_tiff};
+
+#[cfg(feature = "image")]
+use super::image::{create_png, open_jpeg, open_png};
+
+#[cfg(not(all(feature = "tiff", feature = "image")))]
+mod left_out {
+    use super::*;
+
+    pub(super) fn cannot_open(path: &Path, feature: &str) -> Result<Arc<dyn Source>> {
+        Err(Error::format(path, format!("this tilewise was built without the feature '{feature}' that reads it")))
+    }
+
+    pub(super) fn cannot_create(path: &Path, feature: &str) -> Result<Box<dyn Sink>> {
+        let path = path.display();
+        Err(Error::Usage(format!("{path}: this tilewise was built without the feature '{feature}' that writes it")))
+    }
+}
+
+#[cfg(not(feature = "tiff"))]
+fn open_tiff(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
+    left_out::cannot_open(path, "tiff")
+}
+
+#[cfg(not(feature = "tiff"))]
+fn create_tiff(path: &Path, _: &ArraySpec, _: bool) -> Result<Box<dyn Sink>> {
+    left_out::cannot_create(path, "tiff")
+}
+
+#[cfg(not(feature = "image"))]
+fn open_png(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
+    left_out::cannot_open(path, "image")
+}
+
+#[cfg(not(feature = "image"))]
+fn open_jpeg(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
+    left_out::cannot_open(path, "image")
+}
+
+#[cfg(not(feature = "image"))]
+fn create_png(path: &Path, _: &ArraySpec, _: bool) -> Result<Box<dyn Sink>> {
+    left_out::cannot_create(path, "image")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::DType;
+
+    #[test]
+    fn axes_are_one_distinct_letter_each() {
+        let spec = ArraySpec::unnamed(&[2, 3], DType::U8);
+        let named = |axes: &str| {
+            let options = OpenOptions { axes: Some(axes.into()), level: None };
+            name_axes(spec.clone(), &options, Path::new("a.npy"))
+        };
+        let good = named("yx").unwrap();
+        assert!(good.named && good.letters() == "yx");
+        for (axes, part) in [("x", "1 letters"), ("xx", "twice"), ("Yx", "small"), ("é1", "small")] {
+            assert!(named(axes).unwrap_err().to_string().contains(part), "{axes}");
+        }
+    }
+
+    #[test]
+    fn outputs_are_told_by_their_ending() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = ArraySpec::unnamed(&[2, 3], DType::U8);
+        let error =
+            |name: &str| create(folder.path().join(name).to_str().unwrap(), &spec, false).unwrap_err().to_string();
+        assert!(error("a.zarr/").contains("not written yet"));
+        assert!(error("a.JPG").contains("not written yet"));
+        assert!(error("a").contains(".npy"));
+        assert!(error("no/a.npy").contains("does not exist"));
+        assert!(create(folder.path().join("a.NPY").to_str().unwrap(), &spec, false).is_ok());
+    }
+
+    #[test]
+    fn inputs_that_are_none_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path.to_str().unwrap().to_string()
+        };
+        let error = |path: &str| open(path, &OpenOptions::default()).unwrap_err().to_string();
+        assert!(error("no such file.npy").ends_with("no such file"));
+        assert!(error(folder.path().to_str().unwrap()).contains("is a folder"));
+        assert!(error(&file("empty.npy", b"")).ends_with("is empty"));
+        assert!(error(&file("b.npy", b"hello there")).contains("not a .npy"));
+        assert!(error(&file("b.txt", b"hello there")).contains("no known format"));
+        let level = OpenOptions { level: Some(2), axes: None };
+        assert!(open("a.npy", &level).unwrap_err().to_string().contains("level 0"));
+    }
+}
