@@ -133,7 +133,9 @@ fn labelling_keeps_the_limit_whatever_the_data() {
     let image = folder.join("image.npy");
     write_npy(&image, &[4000, 5000]);
     // The second is near the percolation threshold, the third a checkerboard of single pixels.
-    for pipeline in ["threshold(5000) |> label()", "input % 5 < 3 |> label()", "input % 2 == 0 |> label(structure=\"full\")"] {
+    for pipeline in
+        ["threshold(5000) |> label()", "input % 5 < 3 |> label()", "input % 2 == 0 |> label(structure=\"full\")"]
+    {
         for limit in [16 * MIB, 64 * MIB] {
             keeps_the_limit(&mut tilewise(&folder, &image, "out.npy", pipeline, limit, 2), limit, false);
         }
