@@ -6,6 +6,7 @@ mod cancel;
 pub mod error;
 pub mod graph;
 pub mod io;
+mod kernels;
 pub mod ops;
 pub mod plan;
 
