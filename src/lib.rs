@@ -9,6 +9,7 @@ pub mod graph;
 pub mod io;
 #[doc(hidden)]
 pub mod kernels;
+pub mod lang;
 pub mod ops;
 pub mod plan;
 mod run;
@@ -17,4 +18,4 @@ pub mod sys;
 pub use cancel::Cancel;
 pub use error::{Error, Result};
 pub use ops::map::{map_blocks, map_overlap};
-pub use run::{OWN_OVERHEAD, Run};
+pub use run::{OWN_OVERHEAD, Run, open, pipeline};

@@ -6,6 +6,8 @@ use crate::error::{Bytes, Error, Result};
 use crate::exec::{self, Context, Observer, Quiet, Report, Scratch};
 use crate::graph::Array;
 use crate::io::{Access, Sink};
+use crate::lang::{self, Host, OpenArgs, Request};
+use crate::ops::Arg;
 use crate::plan::{Output, Plan, Resources, To};
 use crate::sys;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,35 @@ const DEFAULT_LIMIT: u64 = 256 << 20;
 
 /// What a run adds to a process before its first tile: code that becomes resident, thread structures.
 pub const OWN_OVERHEAD: u64 = 2 << 20;
+
+/// Opens a file as a lazy array: only its header is read.
+///
+/// # Errors
+/// When the file is missing, not readable, or of an unknown format.
+pub fn open(path: &str) -> Result<Array> {
+    crate::io::open(path, &crate::io::OpenOptions::default()).map(Array::source)
+}
+
+/// The array that a pipeline in the language comes to, where `input` stands for an array.
+///
+/// # Errors
+/// [`Error::Pipeline`] with a picture of the place for whatever is wrong with the text; [`Error::Usage`] when it saves
+/// something itself or comes to a plain number.
+pub fn pipeline(text: &str, input: &Array) -> Result<Array> {
+    let open = |path: &str, args: &OpenArgs| {
+        let options = crate::io::OpenOptions { axes: args.axes.clone(), level: args.level };
+        crate::io::open(path, &options).map(Array::source)
+    };
+    let request = Request { name: "pipeline", text, input: Some(input.clone()), sets: Vec::new(), inline: true };
+    let compiled = lang::compile(&request, &Host { open: &open })?;
+    if !compiled.saves.is_empty() {
+        return Err(Error::Usage("the pipeline saves its results itself: use `lang::compile`".into()));
+    }
+    match compiled.result {
+        Some(Arg::Array(array)) => Ok(array),
+        _ => Err(Error::Usage("the pipeline does not come to an array".into())),
+    }
+}
 
 /// A run in preparation: outputs, and the means it may use.
 ///

@@ -1,8 +1,9 @@
 //! Test doubles for the executor: a compressed, chunked source and a sink that takes whole chunks. They live here, and
 //! not with the tests, so that every integration test shares them.
 
+use super::strided::copy_rows;
 use super::{Access, Facts, Layout, Order, ReadBill, Reader, Sink, Source};
-use crate::array::{ArraySpec, Dims, Region, View, ViewMut, for_each_row, grid_len, tiles_along};
+use crate::array::{ArraySpec, Dims, Region, View, ViewMut, grid_len, tiles_along};
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -89,7 +90,7 @@ impl Reader for ChunkReader {
         }
         source.decoded[index as usize].fetch_add(1, Ordering::Relaxed);
         let bytes = decompress(&source.stored[index as usize]);
-        copy(&mut out, &View::new(source.spec.dtype, &at.shape, &bytes));
+        copy_rows(&mut out, &View::new(source.spec.dtype, &at.shape, &bytes));
         Ok(())
     }
 }
@@ -106,21 +107,8 @@ fn chunk_index(spec: &ArraySpec, chunk: &[u64], at: &Region) -> Result<u64> {
 fn packed(view: &View<'_>) -> Vec<u8> {
     let shape: Vec<u64> = view.shape().iter().map(|&n| n as u64).collect();
     let mut bytes = vec![0; view.elements() * view.dtype().size()];
-    copy(&mut ViewMut::new(view.dtype(), &shape, &mut bytes), view);
+    copy_rows(&mut ViewMut::new(view.dtype(), &shape, &mut bytes), view);
     bytes
-}
-
-/// Copies row by row, on the axes as they are, so that the doubles share no cleverness with what they test.
-fn copy(to: &mut ViewMut<'_>, from: &View<'_>) {
-    let size = to.dtype().size();
-    let (shape, strides) = (to.shape().to_vec(), to.strides().to_vec());
-    let step = from.strides().last().copied().unwrap_or(1);
-    for_each_row(&shape, [&strides, from.strides()], |[t, f], n| {
-        for i in 0..n {
-            let (t, f) = ((t + i) * size, (f + i * step) * size);
-            to.data_mut()[t..t + size].copy_from_slice(&from.data()[f..f + size]);
-        }
-    });
 }
 
 /// Pairs of a count (1 to 255) and a byte.
@@ -215,7 +203,7 @@ impl Sink for AlignedSink {
             }
         }
         let mut whole = ViewMut::new(self.spec.dtype, &self.spec.shape, &mut collected.data);
-        copy(&mut whole.sub(at), &tile);
+        copy_rows(&mut whole.sub(at), &tile);
         Ok(())
     }
 

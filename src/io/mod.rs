@@ -13,6 +13,8 @@ mod strided;
 mod table;
 #[cfg(feature = "tiff")]
 mod tiff;
+#[cfg(any(feature = "tiff", feature = "image"))]
+mod units;
 
 pub use file::FileBytes;
 use open::name_axes;

@@ -102,6 +102,32 @@ pub fn call(name: &str, positional: Vec<Arg>, keyword: Vec<(String, Arg)>) -> Re
     Ok(array.from_call(&args.text()))
 }
 
+impl Array {
+    /// Calls an operation with this array as its first argument, the others by position and by name.
+    ///
+    /// ```
+    /// # fn main() -> tilewise::Result<()> {
+    /// # let zeros = tilewise::graph::MemArray::zeros(tilewise::array::ArraySpec::unnamed(&[4, 4], tilewise::array::DType::U16))?;
+    /// # let image = tilewise::graph::Array::value(tilewise::graph::Value::Array(zeros.into()));
+    /// let smooth = image.call("gaussian_filter", [2.0.into()], [("mode", "wrap".into())])?;
+    /// let mask = smooth.call("threshold", ["otsu".into()], [])?;
+    /// # assert_eq!(mask.dtype(), Some(tilewise::array::DType::Bool));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call`].
+    pub fn call<'k>(
+        &self,
+        name: &str,
+        positional: impl IntoIterator<Item = Arg>,
+        keyword: impl IntoIterator<Item = (&'k str, Arg)>,
+    ) -> Result<Array> {
+        let positional = std::iter::once(Arg::Array(self.clone())).chain(positional).collect();
+        call(name, positional, keyword.into_iter().map(|(k, v)| (k.to_string(), v)).collect())
+    }
+}
+
 /// The candidate most like `name`, if any is like it at all.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (name.len() / 3).max(1);

@@ -101,7 +101,25 @@ impl Plan {
         if outputs.is_empty() {
             return Err(Error::Usage("nothing to do: the pipeline saves nothing and has no result".into()));
         }
-        let (steps, ports) = steps::order(outputs);
+        let together = Plan::best(outputs, resources, false);
+        let stitches = |p: &Plan| p.steps.iter().any(|s| matches!(&s.node.kind, NodeKind::Op(OpKind::Stitch(_))));
+        match together {
+            Ok(plan) if !stitches(&plan) => Ok(plan),
+            Ok(plan) => match Plan::best(outputs, resources, true) {
+                Ok(apart) if apart.time() < plan.time() => Ok(apart),
+                _ => Ok(plan),
+            },
+            Err(Error::Memory(shortage)) => Plan::best(outputs, resources, true).map_err(|e| match e {
+                Error::Memory(other) if other.need < shortage.need => Error::Memory(other),
+                _ => Error::Memory(shortage),
+            }),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The plan with small intermediates in memory, or if that does not fit, all of them on disk.
+    fn best(outputs: &[Output], resources: &Resources, apart: bool) -> Result<Plan> {
+        let (steps, ports) = steps::order(outputs, apart);
         let room = resources.memory.saturating_sub(resources.baseline);
         let mut placement = place::decide(&steps, &ports, outputs);
         placement.hold_in_memory(room / 4);
@@ -112,6 +130,11 @@ impl Plan {
             }
             done => done,
         }
+    }
+
+    /// Estimated nanoseconds of work.
+    fn time(&self) -> f64 {
+        self.passes.iter().map(|p| p.sweep.time).sum()
     }
 
     fn with_placement(

@@ -47,8 +47,9 @@ impl Step {
     }
 }
 
-/// Every node the outputs need, inputs first, and which step and port each output is.
-pub(crate) fn order(outputs: &[Output]) -> (Vec<Step>, Vec<Port>) {
+/// Every node the outputs need, inputs first, and which step and port each output is. With `apart`, stitch ops run one
+/// pass after their input is computed, so that it is kept first, in tiles of any shape.
+pub(crate) fn order(outputs: &[Output], apart: bool) -> (Vec<Step>, Vec<Port>) {
     let mut index: HashMap<*const Node, usize> = HashMap::new();
     let mut steps: Vec<Step> = Vec::new();
     for output in outputs {
@@ -66,9 +67,13 @@ pub(crate) fn order(outputs: &[Output]) -> (Vec<Step>, Vec<Port>) {
             }
             let inputs: Vec<Port> = node.inputs.iter().map(|a| port_of(&index, a)).collect();
             let before = inputs.iter().map(|p| steps[p.step].level).max().unwrap_or(0);
-            let barrier = matches!(&node.kind, NodeKind::Op(OpKind::Scan(_) | OpKind::Stitch(_)));
+            let passes = match &node.kind {
+                NodeKind::Op(OpKind::Stitch(_)) if apart && inputs.iter().any(|p| steps[p.step].streams()) => 2,
+                NodeKind::Op(OpKind::Scan(_) | OpKind::Stitch(_)) => 1,
+                _ => 0,
+            };
             index.insert(Arc::as_ptr(&node), steps.len());
-            steps.push(Step { node, inputs, level: before + usize::from(barrier) });
+            steps.push(Step { node, inputs, level: before + passes });
         }
     }
     let ports = outputs.iter().map(|o| port_of(&index, &o.array)).collect();

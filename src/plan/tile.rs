@@ -76,6 +76,8 @@ pub struct Sweep {
     pub bytes_written: u64,
     /// See `bytes_read`.
     pub scratch_bytes: u64,
+    /// Estimated nanoseconds of work, all threads together.
+    pub time: f64,
     /// Elements computed and read per element of the result, 1 where there are no halos.
     pub amplification: f64,
     /// Reasons.
@@ -702,6 +704,7 @@ impl<'a> Setting<'a> {
             bytes_read: c.bytes_read,
             bytes_written: written,
             scratch_bytes: spilled + read_back + c.stitch.scratch_least,
+            time: self.expected(c, workers, slots, &cache) * elements(&self.pass.domain) as f64,
             amplification: c.amplification,
             why,
         }
