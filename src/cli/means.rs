@@ -41,14 +41,7 @@ impl Means {
         if tile.as_ref().is_some_and(|t| t.contains(&0)) {
             return Err(Error::Usage("--tile: a tile has at least one element along each axis".into()));
         }
-        Ok(Means {
-            limit,
-            threads,
-            scratch_dir: args.scratch_dir.clone(),
-            scratch_limit,
-            mapped: !args.no_mmap,
-            tile,
-        })
+        Ok(Means { limit, threads, scratch_dir: args.scratch_dir.clone(), scratch_limit, mapped: !args.no_mmap, tile })
     }
 
     /// Gives a run these means. The limit is that of the process, so what it holds now counts: call this last, when
@@ -87,7 +80,8 @@ impl Means {
 fn available() -> Option<u64> {
     let machine = sys::available_memory().or_else(|| {
         let memory = sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::everything());
-        Some(sysinfo::System::new_with_specifics(memory).available_memory()).filter(|&bytes| bytes > 0)
+        let system = sysinfo::System::new_with_specifics(memory).ok()?;
+        Some(system.available_memory()).filter(|&bytes| bytes > 0)
     });
     machine.into_iter().chain(sys::memory_cgroup_limit()).min()
 }
@@ -102,7 +96,9 @@ fn memory_size(text: &str, available: Option<u64>) -> Result<u64> {
     let Some(share) = text.trim().strip_suffix('%') else { return size(name, text) };
     let share = share.trim().parse::<f64>().ok().filter(|s| *s > 0.0 && *s <= 100.0);
     let Some(share) = share else {
-        return Err(Error::Usage(format!("{name} {text}: a share of the available memory is above 0% and at most 100%")));
+        return Err(Error::Usage(format!(
+            "{name} {text}: a share of the available memory is above 0% and at most 100%"
+        )));
     };
     match available {
         Some(bytes) => Ok((bytes as f64 * share / 100.0) as u64),

@@ -21,8 +21,10 @@ use std::process::ExitCode;
 /// n-D scientific images larger than memory, under a hard memory limit, bit for bit as if they had fitted.
 #[derive(Debug, Parser)]
 #[command(name = "tilewise", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed (files, disks), 2 usage or pipeline, 3 does not fit the memory or \
-                        scratch limit, 130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed (files, disks), 2 usage or pipeline, 3 does not fit the memory or \
+                        scratch limit, 130 interrupted."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

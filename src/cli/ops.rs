@@ -44,7 +44,8 @@ fn page(name: &str, width: usize) -> Result<String> {
         return Ok(function_page(function, width));
     }
     let names = OPS.iter().map(|op| op.name).chain(symbols().iter().map(|f| f.name));
-    let hint = nearest(name, names).map_or("`tilewise ops` lists them".into(), |near| format!("did you mean `{near}`?"));
+    let hint =
+        nearest(name, names).map_or("`tilewise ops` lists them".into(), |near| format!("did you mean `{near}`?"));
     Err(Error::Usage(format!("unknown operation `{name}`; {hint}")))
 }
 

@@ -4,6 +4,9 @@ use serde_json::{Number, Value as Json, json};
 use tilewise::array::{DType, Scalar};
 use tilewise::graph::{MemArray, Table, Value};
 
+/// More elements than this belong in a file.
+pub(super) const MOST_PRINTED: u64 = 1 << 16;
+
 /// For stdout: a number, or a JSON list.
 pub(super) fn text(value: &Value) -> String {
     match value.to_scalar() {
