@@ -51,18 +51,6 @@ pub fn pipeline(text: &str, input: &Array) -> Result<Array> {
 ///
 /// The memory limit bounds what the run itself holds, tiles, windows, caches, thread stacks and its own code
 /// included; what the process held before is not counted unless [`Run::baseline`] says so.
-///
-/// ```
-/// # fn main() -> tilewise::Result<()> {
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let (input, output) = (folder.path().join("in.npy"), folder.path().join("out.npy"));
-/// # std::fs::write(&input, tilewise::io::npy::example()).unwrap();
-/// let image = tilewise::open(input.to_str().unwrap())?;
-/// let smooth = image.call("gaussian_filter", [2.0.into()], [])?;
-/// let report = tilewise::Run::new().memory_limit(64 << 20).save(&smooth, &output, false)?.run()?;
-/// println!("{} passes, {:.1} s", report.passes.len(), report.seconds);
-/// # Ok(()) }
-/// ```
 pub struct Run<'a> {
     outputs: Vec<Output>,
     resources: Resources,

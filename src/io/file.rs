@@ -1,32 +1,26 @@
-//! Bytes of a file by position: `pread`, or a mapping whose pages are given back behind the reader.
+//! Bytes of a file by position: `pread`, or a mapped window that moves with the reader.
 
 use super::Access;
 use crate::error::{Error, Result};
 use crate::sys;
 use memmap2::Mmap;
 use std::fs::File;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Mapped pages are given back once this many bytes were touched.
-const DROP_AFTER: u64 = 1 << 20;
+/// A mapped window. It is unmapped as a whole: `MADV_DONTNEED` would keep the page tables (2 MiB for each GiB read),
+/// which a memory control group counts, and from Linux 6.18 on one touch of a larger mapping may make the 2 MiB around
+/// it resident. The window's size bounds both.
+const WINDOW: u64 = 2 << 20;
 
-/// A mapped read is done in pieces of this size, so that one large read holds no more pages than many small ones.
-const PIECE: usize = 512 << 10;
+/// Mapping costs for all of a window, so it pays only where most of that is used: for reads this large, and for those
+/// that have gone on for as long …
+const LARGE: u64 = 256 << 10;
 
-/// Linux maps what it has in the page cache around a fault, in aligned windows of this size.
-const FAULT_AROUND: usize = 64 << 10;
+/// … without jumping further than this.
+const NEAR: u64 = 8 << 10;
 
-/// What one page of the page table covers.
-const TABLE_SPAN: usize = 2 << 20;
-
-/// The file is mapped anew after touching this many page-table pages: giving pages back keeps their tables, which a
-/// memory control group counts (2 MiB for each GiB read).
-const MAX_TABLES: usize = 128;
-
-/// What a mapped reader may hold: the pages of [`DROP_AFTER`] and one piece, page tables, and a margin.
-pub(super) const MAPPED_BILL: u64 =
-    DROP_AFTER + PIECE as u64 + 2 * FAULT_AROUND as u64 + (MAX_TABLES as u64 + 8) * 4096;
+/// What a mapped reader may hold: the window and its page tables.
+pub(super) const MAPPED_BILL: u64 = WINDOW + (32 << 10);
 
 /// One reader's open file.
 #[derive(Debug)]
@@ -34,21 +28,31 @@ pub struct FileBytes {
     file: File,
     path: PathBuf,
     len: u64,
-    window: Option<Window>,
+    mapped: Option<Mapped>,
 }
 
-/// The mapping and what of it may be resident. All positions are addresses, since the kernel's windows are aligned
-/// to those.
+/// What a mapped reader remembers.
+#[derive(Debug)]
+struct Mapped {
+    faulted: fn() -> bool,
+    window: Option<Window>,
+    /// Where the last jump went.
+    begun: u64,
+    /// Where the last read ended.
+    last: u64,
+}
+
 #[derive(Debug)]
 struct Window {
+    start: u64,
     map: Mmap,
-    faulted: fn() -> bool,
-    /// Everything touched since pages were last given back.
-    extent: Range<usize>,
-    /// The latest touch, so that neighbouring rows are not charged twice.
-    latest: Range<usize>,
-    touched: u64,
-    tables: usize,
+}
+
+impl Window {
+    fn get(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let at = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.map.get(at..at.checked_add(len)?)
+    }
 }
 
 impl FileBytes {
@@ -58,12 +62,12 @@ impl FileBytes {
     /// When it cannot be opened, or has shrunk since.
     pub fn open(path: &Path, len: u64, access: Access) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, "cannot be opened", e))?;
-        let mut bytes = FileBytes { file, path: path.to_path_buf(), len, window: None };
+        let mapped = match access {
+            Access::Positioned => None,
+            Access::Mapped { faulted } => Some(Mapped { faulted, window: None, begun: 0, last: 0 }),
+        };
+        let bytes = FileBytes { file, path: path.to_path_buf(), len, mapped };
         bytes.check_length()?;
-        if let Access::Mapped { faulted } = access {
-            // Where the address space has no room for it (`ulimit -v`), positioned reads do the same.
-            bytes.window = map(&bytes.file, len).map(|map| Window::new(map, faulted));
-        }
         Ok(bytes)
     }
 
@@ -74,7 +78,7 @@ impl FileBytes {
     pub fn open_new(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, "cannot be opened", e))?;
         let len = file.metadata().map_err(|e| Error::io(path, "cannot be examined", e))?.len();
-        Ok(FileBytes { file, path: path.to_path_buf(), len, window: None })
+        Ok(FileBytes { file, path: path.to_path_buf(), len, mapped: None })
     }
 
     /// The file's length when it was opened.
@@ -101,9 +105,13 @@ impl FileBytes {
         if end.is_none_or(|end| end > self.len) {
             return Err(self.too_short(offset, out.len(), self.len));
         }
-        if self.window.is_some() {
-            return self.read_mapped(offset as usize, out);
+        if self.mapped.is_some() {
+            return self.read_mapped(offset, out);
         }
+        self.read_positioned(offset, out)
+    }
+
+    fn read_positioned(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         sys::read_exact_at(&self.file, out, offset).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
                 let now = self.file.metadata().map_or(0, |m| m.len());
@@ -119,34 +127,71 @@ impl FileBytes {
     /// # Errors
     /// When a mapped page could not be read or the file has become shorter.
     pub fn check(&self) -> Result<()> {
-        match &self.window {
-            Some(window) => {
-                self.check_length()?;
-                match (window.faulted)() {
-                    true => Err(Error::format(&self.path, "could not be read: the disk failed under the mapped file")),
-                    false => Ok(()),
-                }
-            }
-            None => Ok(()),
+        let Some(mapped) = &self.mapped else {
+            return Ok(());
+        };
+        self.check_length()?;
+        match (mapped.faulted)() {
+            true => Err(Error::format(&self.path, "could not be read: the disk failed under the mapped file")),
+            false => Ok(()),
         }
     }
 
-    fn read_mapped(&mut self, offset: usize, out: &mut [u8]) -> Result<()> {
+    fn read_mapped(&mut self, offset: u64, out: &mut [u8]) -> Result<()> {
         let mut at = offset;
-        for piece in out.chunks_mut(PIECE) {
-            let Some(window) = &mut self.window else { break };
-            piece.copy_from_slice(&window.map[at..at + piece.len()]);
-            let gone = (window.faulted)();
-            window.touch(at, piece.len());
-            if window.touched >= DROP_AFTER {
-                window.give_back(&self.file, self.len);
+        for piece in out.chunks_mut(WINDOW as usize) {
+            let missed = !self.copy_from_window(at, piece);
+            if missed && !(self.worth_mapping(at, piece.len()) && self.map(at) && self.copy_from_window(at, piece)) {
+                self.read_positioned(at, piece)?;
             }
-            if gone {
-                self.check()?;
+            at += piece.len() as u64;
+            if let Some(mapped) = &mut self.mapped {
+                mapped.last = at;
+                if (mapped.faulted)() {
+                    self.check()?;
+                }
             }
-            at += piece.len();
         }
         Ok(())
+    }
+
+    fn copy_from_window(&self, offset: u64, out: &mut [u8]) -> bool {
+        let window = self.mapped.as_ref().and_then(|m| m.window.as_ref());
+        match window.and_then(|w| w.get(offset, out.len())) {
+            Some(bytes) => {
+                out.copy_from_slice(bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Notes where reads go; tells whether a window there would be used.
+    fn worth_mapping(&mut self, offset: u64, len: usize) -> bool {
+        let Some(mapped) = &mut self.mapped else {
+            return false;
+        };
+        let jump = offset.checked_sub(mapped.last);
+        if jump.is_none_or(|jump| jump > NEAR) {
+            mapped.begun = offset;
+        }
+        (offset + len as u64).saturating_sub(mapped.begun) >= LARGE
+    }
+
+    /// Maps the window that starts there. Where that fails (`ulimit -v`), positioned reads do the same.
+    fn map(&mut self, offset: u64) -> bool {
+        let Some(mapped) = &mut self.mapped else {
+            return false;
+        };
+        // The old one goes first, so that there are never two.
+        mapped.window = None;
+        let len = WINDOW.min(self.len - offset) as usize;
+        // SAFETY: the mapping is private to its reader and only copied out of. Bytes that change below are like a
+        // file that changes between two reads; a file that shrinks raises SIGBUS, for which the caller of
+        // `Access::Mapped` answers.
+        let map = unsafe { memmap2::MmapOptions::new().offset(offset).len(len).map(&self.file) };
+        mapped.window = map.ok().map(|map| Window { start: offset, map });
+        mapped.window.is_some()
     }
 
     fn check_length(&self) -> Result<()> {
@@ -161,65 +206,6 @@ impl FileBytes {
     fn too_short(&self, offset: u64, wanted: usize, len: u64) -> Error {
         Error::format(&self.path, format!("is truncated: {wanted} bytes expected at {offset}, but it has {len} bytes"))
     }
-}
-
-/// Maps the whole file, unless it is empty or does not fit the address space.
-fn map(file: &File, len: u64) -> Option<Mmap> {
-    let len = usize::try_from(len).ok().filter(|&n| n > 0)?;
-    // SAFETY: the mapping is private to its reader and only copied out of. Bytes that change below are like a file
-    // that changes between two reads; a file that shrinks raises SIGBUS, for which the caller of `Access::Mapped`
-    // answers.
-    let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }.ok()?;
-    // One touch of a huge page in the page cache would map 2 MiB.
-    #[cfg(target_os = "linux")]
-    let _ = map.advise(memmap2::Advice::NoHugePage);
-    Some(map)
-}
-
-impl Window {
-    fn new(map: Mmap, faulted: fn() -> bool) -> Self {
-        Window { map, faulted, extent: 0..0, latest: 0..0, touched: 0, tables: 0 }
-    }
-
-    /// Notes what a read of `len` bytes at `offset` may have made resident.
-    fn touch(&mut self, offset: usize, len: usize) {
-        let address = self.map.as_ptr() as usize + offset;
-        let lo = address & !(FAULT_AROUND - 1);
-        let hi = (address + len).next_multiple_of(FAULT_AROUND);
-        let again = self.latest.end.min(hi).saturating_sub(self.latest.start.max(lo));
-        self.touched += (hi - lo - again) as u64;
-        let (first, last) = (lo / TABLE_SPAN, (hi - 1) / TABLE_SPAN);
-        let known = !self.latest.is_empty() && first == (self.latest.end - 1) / TABLE_SPAN;
-        self.tables += last - first + usize::from(!known);
-        self.latest = lo..hi;
-        let empty = self.extent.is_empty();
-        self.extent = if empty { lo..hi } else { self.extent.start.min(lo)..self.extent.end.max(hi) };
-    }
-
-    fn give_back(&mut self, file: &File, len: u64) {
-        if self.tables > MAX_TABLES
-            && let Some(map) = map(file, len)
-        {
-            *self = Window::new(map, self.faulted);
-            return;
-        }
-        self.forget_pages();
-        self.touched = 0;
-        self.extent = 0..0;
-        self.latest = 0..0;
-    }
-
-    #[cfg(unix)]
-    fn forget_pages(&self) {
-        let base = self.map.as_ptr() as usize;
-        let lo = self.extent.start.max(base) - base;
-        let hi = (self.extent.end - base).min(self.map.len());
-        // SAFETY: nothing borrows from the mapping now, and pages of a shared file mapping come back from the file.
-        let _ = unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, lo, hi - lo) };
-    }
-
-    #[cfg(not(unix))]
-    fn forget_pages(&self) {}
 }
 
 #[cfg(test)]

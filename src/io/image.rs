@@ -286,7 +286,7 @@ pub fn create_png(path: &Path, spec: &ArraySpec, overwrite: bool) -> Result<Box<
     let (height, width) = (spec.shape[0], spec.shape[1]);
     if height * width > MAX_PNG {
         let n = (1..).find(|n| height.div_ceil(*n) * width.div_ceil(*n) <= MAX_PNG).unwrap_or(1);
-        let hint = format!("select every {n}th pixel ([y=::{n}, x=::{n}]) for an overview, or write a TIFF");
+        let hint = format!("for an overview select every n-th ([y=::{n}, x=::{n}]), else write a TIFF");
         return Err(wrong(format!("{width} x {height} pixels are too many for a PNG; {hint}")));
     }
     Ok(Box::new(PngSink { out, spec: spec.clone(), colour, pixels: Buffer::default() }))

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 type Extents = ArrayVec<usize, MAX_RANK>;
 
-/// Pixels that do not lie one behind the other are fetched in windows of this size.
+/// Pixels, and short rows, that do not lie one behind the other are fetched in windows of this size.
 const WINDOW: usize = 64 << 10;
 
-/// Pixels that lie further apart than this are fetched one by one.
-const FAR: usize = 2048;
+/// Those that lie further apart than this are fetched one by one: copying the gaps would cost more than the calls.
+const FAR: usize = 4096;
 
 /// A transposed box is turned in blocks of this size, so many rows of the output at a time.
 const BLOCK: usize = 128 << 10;
@@ -146,13 +146,46 @@ impl BoxReader {
 
     fn read_rows(&mut self, walk: &Walk, from: u64, dtype: DType, swapped: bool, out: &mut [u8]) -> Result<()> {
         let size = dtype.size();
-        let step = walk.file[walk.shape.len() - 1];
+        let last = walk.shape.len() - 1;
+        let step = walk.file[last];
+        let packed = step == size || walk.shape[last] == 1;
+        if packed && last > 0 && walk.file[last - 1] <= FAR {
+            return self.read_close_rows(walk, from, dtype, swapped, out);
+        }
         let mut done = Ok(());
         for_each_row(&walk.shape, [&walk.memory, &walk.file], |[to, at], n| {
             if done.is_ok() {
                 let row = &mut out[to * size..(to + n) * size];
                 done = run(&mut self.bytes, &mut self.window, from + at as u64, step, size, row);
                 settle(row, dtype, swapped);
+            }
+        });
+        done
+    }
+
+    /// Short rows close to each other: many with one call.
+    fn read_close_rows(&mut self, walk: &Walk, from: u64, dtype: DType, swapped: bool, out: &mut [u8]) -> Result<()> {
+        let last = walk.shape.len() - 1;
+        let row = walk.shape[last] * dtype.size();
+        let (rows, pitch, step) = (walk.shape[last - 1], walk.file[last - 1], walk.memory[last - 1] * dtype.size());
+        let at_once = (WINDOW - row) / pitch + 1;
+        self.window.resize(WINDOW, 0);
+        let mut outer = walk.shape.clone();
+        (outer[last], outer[last - 1]) = (1, 1);
+        let mut done = Ok(());
+        for_each_row(&outer, [&walk.memory, &walk.file], |[to, at], _| {
+            for first in (0..rows).step_by(at_once) {
+                let n = at_once.min(rows - first);
+                let span = &mut self.window[..(n - 1) * pitch + row];
+                if done.is_ok() {
+                    done = self.bytes.read_at(from + (at + first * pitch) as u64, span);
+                }
+                for (j, part) in span.chunks(pitch).enumerate() {
+                    let to = to * dtype.size() + (first + j) * step;
+                    let to = &mut out[to..to + row];
+                    to.copy_from_slice(&part[..row]);
+                    settle(to, dtype, swapped);
+                }
             }
         });
         done

@@ -2,15 +2,14 @@
 
 use super::ast::{Argument, Call, Expr, ExprKind, Literal, Name, Program, Span, Statement};
 use super::diagnostic::{Diagnostic, nearest, quoted};
-use super::evaluate::{Evaluator, Library};
+use super::evaluate::Evaluator;
 use super::fold::kind;
 use super::functions::SAVE;
 use super::implicit::{INPUT, with_implicit_input};
 use super::parse::{parse, parse_literal};
-use super::selection::select;
 use crate::error::{Error, Result};
 use crate::graph::Array;
-use crate::ops::{Arg, OPS};
+use crate::ops::{Arg, OPS, OpDef};
 
 /// What the host does for a program.
 pub struct Host<'a> {
@@ -72,15 +71,15 @@ pub struct Compiled {
 /// [`Error::Pipeline`] with a picture of the place for whatever is wrong with the text, [`Error::Usage`] for a wrong
 /// `sets` entry, and whatever else opening a file may end in.
 pub fn compile(request: &Request, host: &Host) -> Result<Compiled> {
-    compile_with(Library { ops: OPS, select }, request, host)
+    compile_with(OPS, request, host)
 }
 
-/// [`compile`] with another library.
-pub(super) fn compile_with(library: Library, request: &Request, host: &Host) -> Result<Compiled> {
+/// [`compile`] with other operations.
+pub(super) fn compile_with(ops: &'static [&'static OpDef], request: &Request, host: &Host) -> Result<Compiled> {
     let render = |error: Diagnostic| Error::Pipeline { report: error.render(request.name, request.text) };
     let program = parse(request.text).map_err(render)?;
     check_sets(request, &program)?;
-    let values = Evaluator::new(library, request, host);
+    let values = Evaluator::new(ops, request, host);
     let binder = Binder { values, sets: sets_that_count(request), saves: Vec::new() };
     binder.program(program, request.inline)
 }

@@ -2,8 +2,6 @@
 //! that nothing here depends on which operations there are.
 
 use super::bind::compile_with;
-use super::evaluate::Library;
-use super::selection::Part;
 use super::*;
 use crate::array::{ArraySpec, Buffer, Column, DType, Mode, Region, Scalar, Spec, TableSpec, View, ViewMut};
 use crate::error::{Error, Result};
@@ -145,16 +143,6 @@ static REGISTRY: &[&OpDef] = &[
     &op("stack", STACK, |args| record(args, &["arrays"])),
 ];
 
-/// Records the selection as an operation that keeps the spec.
-fn selected(array: &Array, parts: &[(usize, Part)]) -> Result<Array> {
-    if parts.contains(&(0, Part::Index(99))) {
-        return Err(Error::op("select", "99 is outside"));
-    }
-    let text = format!("select({parts:?})").replace("Some", "");
-    let spec = array.array_spec().cloned().unwrap();
-    Ok(Array::tile(Recorded, vec![array.clone()], spec).from_call(&text))
-}
-
 fn image() -> Array {
     let spec = ArraySpec::with_axes(&[4, 5, 6], DType::U8, "zyx");
     Array::value(Value::Array(Arc::new(MemArray::zeros(spec).unwrap())))
@@ -227,7 +215,7 @@ impl<'a> Case<'a> {
         let host = Host { open: &|path, args| open(&opened, path, args) };
         let sets = self.sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let request = Request { name: "p", text: self.text, input: self.input, sets, inline: self.inline };
-        let compiled = compile_with(Library { ops: REGISTRY, select: selected }, &request, &host);
+        let compiled = compile_with(REGISTRY, &request, &host);
         (compiled, opened.into_inner())
     }
 
@@ -471,15 +459,15 @@ fn outputs_are_taken_by_name() {
 
 #[test]
 fn selections_find_their_axes() {
-    gives("input[z=1:-2, x=3]", "select([(0, Slice { start: (1), stop: (-2), step: None }), (2, Index(3))])[image]");
-    gives("k = 2; input[k-1]", "select([(0, Index(1))])[image]");
-    gives(
-        "input[:, ::2][0]",
-        concat!(
-            "select([(0, Index(0))])[select([(0, Slice { start: None, stop: None, step: None }), ",
-            "(1, Slice { start: None, stop: None, step: (2) })])[image]]"
-        ),
-    );
+    let spec = |text| match Case::inline(text).ok().result {
+        Some(Arg::Array(array)) => array.array_spec().map(|spec| format!("{} {:?}", spec.letters(), &spec.shape[..])),
+        _ => None,
+    };
+    assert_eq!(spec("input[z=1:-2, x=3]").as_deref(), Some("zy [1, 5]"));
+    assert_eq!(spec("k = 2; input[k - 1]").as_deref(), Some("yx [5, 6]"));
+    assert_eq!(spec("input[:, ::2][0]").as_deref(), Some("yx [3, 6]"));
+    assert_eq!(spec("input[-1, 0, 0]").as_deref(), Some(" []"));
+    gives("input[z=:]", "image");
     refused("input[c=1]", "there is no axis `c`", 7, 1, "the axes are zyx");
     refused("input[zz=1]", "there is no axis `zz`", 7, 2, "the axes are zyx");
     refused("input[1, 2, 3, 4]", "the array has only 3 axes: zyx", 16, 1, "");
@@ -491,7 +479,8 @@ fn selections_find_their_axes() {
     refused("[1, 2][0]", "only an array can be selected from, not a list", 1, 6, "");
     refused("threshold_otsu(input)[0]", "only an array can be selected from, not a computed scalar", 1, 21, "");
     refused("open(\"t.csv\")[0]", "only an array can be selected from, not a table", 1, 13, "");
-    refused("input[99]", "select: 99 is outside", 1, 9, "");
+    refused("input[x=1, z=99]", "select: index 99 lies outside axis 'z' of length 4", 12, 4, "");
+    refused("input[2:2]", "select: nothing is left of axis 'z' of length 4: 2:2 is empty", 7, 3, "");
 }
 
 // Statements.
@@ -665,12 +654,14 @@ fn functions_of_the_language() {
 
 #[test]
 fn the_real_registry_is_used() {
-    let host = Host { open: &|_, _| Ok(image()) };
-    let request = |text| Request { name: "p", text, input: Some(image()), sets: vec![], inline: true };
-    let plain = compile(&request("2 + 3"), &host).unwrap().result;
-    assert_eq!(plain.as_ref().map(shown_arg).as_deref(), Some("5"));
-    let error = compile(&request("sobl(input)"), &host).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
+    for op in crate::ops::OPS {
+        for example in op.examples {
+            let result = compiled(example, true).unwrap_or_else(|error| panic!("{error}")).result;
+            assert!(matches!(result, Some(Arg::Array(_))), "{example}");
+        }
+        assert!(symbols().iter().all(|function| function.name != op.name), "{}", op.name);
+    }
+    assert_eq!(compiled("sobl(input)", true).unwrap_err().exit_code(), 2);
 }
 
 // Anything at all.
@@ -745,14 +736,21 @@ const PROGRAMS: [&str; 6] = [
     "a = 7 // 2; b = a ** a; c = [a, b, \"t\", none, true]; maximum(b)",
 ];
 
-/// Compiles, checks the shape of an error.
+/// Compiles with the stand-ins, whose errors are looked at, and with the real operations.
 fn check(text: &str) {
     for inline in [false, true] {
         if let Err(error) = (Case { inline, ..Case::inline(text) }).compile().0 {
             let lines = error.to_string().lines().count();
             assert!(lines >= 5 || !matches!(error, Error::Pipeline { .. }), "{error}");
         }
+        let _ = compiled(text, inline);
     }
+}
+
+/// What the real operations make of it.
+fn compiled(text: &str, inline: bool) -> Result<Compiled> {
+    let host = Host { open: &|_, _| Ok(image()) };
+    compile(&Request { name: "p", text, input: Some(image()), sets: vec![], inline }, &host)
 }
 
 proptest! {

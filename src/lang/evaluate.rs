@@ -6,11 +6,10 @@ use super::diagnostic::{Diagnostic, nearest, quoted};
 use super::fold::{self, kind};
 use super::functions::{self, Footprint, Role};
 use super::implicit::INPUT;
-use super::selection::Part;
 use crate::array::{DType, Scalar};
 use crate::error::{Error, Result};
 use crate::graph::Array;
-use crate::ops::{Arg, OpDef, Type};
+use crate::ops::{self, Arg, OpDef, Selection, Type};
 use std::collections::BTreeMap;
 
 /// How many operations a program may ask for. Whoever walks the graph recurses (also `drop`), and a chain of
@@ -27,18 +26,9 @@ const MAX_NESTING: usize = 16;
 /// Characters of an operation's message that are shown; it may quote a whole list.
 const MAX_MESSAGE: usize = 400;
 
-/// What expressions are built of.
-#[derive(Clone, Copy)]
-pub(super) struct Library {
-    /// What can be called.
-    pub ops: &'static [&'static OpDef],
-    /// Takes parts of an array along some of its axes, by their index.
-    pub select: fn(&Array, &[(usize, Part)]) -> Result<Array>,
-}
-
 /// Computes expressions, one statement after the other.
 pub(super) struct Evaluator<'a> {
-    library: Library,
+    ops: &'static [&'static OpDef],
     request: &'a Request<'a>,
     host: &'a Host<'a>,
     names: BTreeMap<String, Arg>,
@@ -52,10 +42,10 @@ pub(super) struct Evaluator<'a> {
 type Places<'e> = Vec<(&'e str, Span)>;
 
 impl<'a> Evaluator<'a> {
-    pub fn new(library: Library, request: &'a Request<'a>, host: &'a Host<'a>) -> Self {
+    pub fn new(ops: &'static [&'static OpDef], request: &'a Request<'a>, host: &'a Host<'a>) -> Self {
         let input = request.input.clone().map(Arg::Array);
         let names = BTreeMap::new();
-        Self { library, request, host, names, input, uses_input: false, calls: 0, entries: 0 }
+        Self { ops, request, host, names, input, uses_input: false, calls: 0, entries: 0 }
     }
 
     // Names.
@@ -75,38 +65,32 @@ impl<'a> Evaluator<'a> {
     /// Refuses names that would hide what calls and pipelines rely on.
     pub fn check_target(&self, target: &Name) -> Result<()> {
         let name = target.text.as_str();
-        let what = match name {
-            INPUT => "the image that the pipeline is run on",
-            _ if self.op(name).is_some() => "an operation",
-            _ if functions::find(name).is_some() => "a function",
-            _ => return Ok(()),
-        };
+        let what = if name == INPUT { Some("the image that the pipeline is run on") } else { self.callable(name) };
+        let Some(what) = what else { return Ok(()) };
         let message = format!("{} is {what} and cannot be assigned to", quoted(name));
         Err(self.refuse(message, target.span.clone(), "choose another name"))
     }
 
     fn named(&mut self, name: &str, span: &Span) -> Result<Arg> {
-        if let Some(value) = self.names.get(name) {
-            let entries = entries_in(value);
-            let value = value.clone();
-            self.count_entries(entries, span)?;
-            return Ok(value);
-        }
-        if name != INPUT {
-            return Err(self.unknown_name(name, span));
-        }
-        self.uses_input = true;
-        self.input.clone().ok_or_else(|| {
-            let message = "there is no input image";
-            let hint = "give it as IN, or with `--set input=PATH`";
-            self.refuse(message, span.clone(), hint)
-        })
+        let value = match self.names.get(name) {
+            None if name == INPUT => {
+                self.uses_input = true;
+                self.input.as_ref()
+            }
+            bound => bound,
+        };
+        let Some(value) = value.cloned() else { return Err(self.unknown_name(name, span)) };
+        self.count_entries(entries_in(&value), span)?;
+        Ok(value)
     }
 
     fn unknown_name(&self, name: &str, span: &Span) -> Error {
+        if name == INPUT {
+            let hint = "give it as IN, or with `--set input=PATH`";
+            return self.refuse("there is no input image", span.clone(), hint);
+        }
         let shown = quoted(name);
-        let what = if self.op(name).is_some() { "an operation" } else { "a function" };
-        if self.op(name).is_some() || functions::find(name).is_some() {
+        if let Some(what) = self.callable(name) {
             let message = format!("{shown} is {what}, not a value");
             return self.refuse(message, span.clone(), format!("call it: `{name}(…)`"));
         }
@@ -135,13 +119,19 @@ impl<'a> Evaluator<'a> {
         self.drawn(&error)
     }
 
+    /// What kind of thing a call of that name calls.
+    fn callable(&self, name: &str) -> Option<&'static str> {
+        let function = || functions::find(name).map(|_| "a function");
+        self.op(name).map(|_| "an operation").or_else(function)
+    }
+
     fn callables(&self) -> impl Iterator<Item = &'static str> {
-        let ops = self.library.ops.iter().map(|op| op.name);
+        let ops = self.ops.iter().map(|op| op.name);
         ops.chain(functions::symbols().iter().map(|function| function.name))
     }
 
     fn op(&self, name: &str) -> Option<&'static OpDef> {
-        self.library.ops.iter().copied().find(|op| op.name == name)
+        self.ops.iter().copied().find(|op| op.name == name)
     }
 
     // Expressions.
@@ -219,11 +209,14 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// The selected parts of an array, as [`Library::select`] makes them.
-    pub fn selected(&mut self, array: &Array, parts: &[(usize, Part)], span: &Span) -> Result<Arg> {
+    /// The selected parts of an array. What is wrong is drawn at the part that alone is wrong as well.
+    pub fn selected(&mut self, array: &Array, parts: &[Selection], places: &[&Span], span: &Span) -> Result<Arg> {
         self.count_call(span)?;
-        let selected = (self.library.select)(array, parts);
-        selected.map(Arg::Array).map_err(|error| self.placed(error, span, &Places::new()))
+        ops::select(array, parts).map(Arg::Array).map_err(|error| {
+            let is_wrong = |part: &Selection| ops::select(array, &[*part]).is_err();
+            let wrong = parts.iter().zip(places).find(|(part, _)| is_wrong(part));
+            self.placed(error, wrong.map_or(span, |(_, place)| place), &Places::new())
+        })
     }
 
     // Calls.

@@ -5,6 +5,7 @@
 mod args;
 pub mod label;
 pub(crate) mod map;
+pub mod structure;
 
 pub use args::{Arg, Args};
 
@@ -97,9 +98,7 @@ pub fn call(name: &str, positional: Vec<Arg>, keyword: Vec<(String, Arg)>) -> Re
         let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         return Err(Error::Usage(format!("unknown operation `{name}`{hint}")));
     };
-    let args = Args::bind(def, positional, keyword)?;
-    let array = (def.build)(&args)?;
-    Ok(array.from_call(&args.text()))
+    def.call(positional, keyword)
 }
 
 impl Array {
@@ -135,6 +134,16 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 }
 
 impl OpDef {
+    /// Builds a call of this operation.
+    ///
+    /// # Errors
+    /// As the free function [`call`], but for the name.
+    pub fn call(&'static self, positional: Vec<Arg>, keyword: Vec<(String, Arg)>) -> Result<Array> {
+        let args = Args::bind(self, positional, keyword)?;
+        let array = (self.build)(&args)?;
+        Ok(array.from_call(&args.text()))
+    }
+
     /// `gaussian_filter(input, sigma, order=0, …)`.
     pub fn signature(&self) -> String {
         let params: Vec<String> = self
