@@ -33,9 +33,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a pipeline.
-    #[command(after_help = RUN_EXAMPLES)]
+    #[command(after_help = RUN_EXAMPLES, override_usage = "tilewise run [OPTIONS] [IN [OUT]] PIPELINE")]
     Run(RunArgs),
     /// Show what `run` with the same arguments would do, read, write and hold in memory; touches nothing.
+    #[command(override_usage = "tilewise explain [OPTIONS] [IN [OUT]] PIPELINE")]
     Explain(ExplainArgs),
     /// Show the shape, axes, element type, chunks and compression of an image.
     Info(InfoArgs),
@@ -50,8 +51,8 @@ enum Command {
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  tilewise run cells.tif mask.tif 'gaussian_filter(sigma=2) |> threshold(\"otsu\")' --memory-limit 512MiB
-  tilewise run cells.npy 'mean(input)'
+  tilewise run cells.tif mask.tif 'gaussian_filter(sigma=2) |> threshold(\"otsu\")'
+  tilewise run cells.npy 'mean(input)' --memory-limit 512MiB
   tilewise run nuclei.tw --set img=plate.tif";
 
 /// What `run` and `explain` have in common.
@@ -59,7 +60,7 @@ Examples:
 struct JobArgs {
     /// The input (`input` in the pipeline), the output, and the pipeline: its text, or a script ending in .tw.
     /// Without OUT the result is a number that is printed, or the pipeline calls `save`.
-    #[arg(value_names = ["[IN] [OUT] PIPELINE"], num_args = 1..=3, required = true)]
+    #[arg(value_name = "[IN [OUT]] PIPELINE", num_args = 1..=3, required = true)]
     words: Vec<String>,
     /// Replace the right side of `NAME = …` by a path or a literal (repeatable).
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -142,7 +143,7 @@ struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 struct DemoArgs {
-    /// The folder for the images, made if it is missing; a new one among the temporary files otherwise.
+    /// Where to make a folder for the images; among the temporary files otherwise.
     #[arg(long)]
     dir: Option<PathBuf>,
     /// The most memory the process may hold.

@@ -44,7 +44,9 @@ pub(crate) fn complain(error: &Error) {
         cause = e.source();
     }
     let (on, off) = if is_colourful() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    note(&format!("{on}error:{off} {}", text.trim_end()));
+    // Pictures of pipelines come with their own.
+    let text = text.trim_end();
+    note(&format!("{on}error:{off} {}", text.strip_prefix("error: ").unwrap_or(text)));
 }
 
 /// "No such file or directory (os error 2)" says no more than "no such file".
