@@ -125,6 +125,17 @@ impl UniformBins {
         UniformBins { lo, hi, edges }
     }
 
+    /// Bins between those edges, which must lie as evenly as rounding to the type of the data lets them.
+    ///
+    /// # Panics
+    /// If there are fewer than two, or the first does not lie below the last.
+    pub fn from_edges(edges: Vec<f64>) -> Self {
+        assert!(edges.len() > 1, "a histogram has at least one bin");
+        let (lo, hi) = (edges[0], edges[edges.len() - 1]);
+        assert!(lo < hi && (hi - lo).is_finite(), "the range {lo}..={hi} is not one of finite numbers, ascending");
+        UniformBins { lo, hi, edges }
+    }
+
     /// The `nbins + 1` edges.
     pub fn edges(&self) -> &[f64] {
         &self.edges

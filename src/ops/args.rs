@@ -125,6 +125,16 @@ impl Args {
         Ok(Args { def, values })
     }
 
+    /// The op's definition.
+    pub fn def(&self) -> &'static OpDef {
+        self.def
+    }
+
+    /// The op's name.
+    pub fn name(&self) -> &'static str {
+        self.def.name
+    }
+
     /// The call without its arrays: `gaussian_filter(sigma=2)`.
     pub fn text(&self) -> String {
         let given = self.def.params.iter().zip(&self.values).filter_map(|(p, v)| match v {
@@ -245,7 +255,13 @@ impl Args {
     /// # Errors
     /// When it is not one of the five.
     pub fn mode(&self, name: &str, default: Mode) -> Result<Mode> {
-        let Some(word) = self.text_of(name)? else { return Ok(default) };
+        match self.text_of(name)? {
+            Some(word) => self.as_mode(name, word),
+            None => Ok(default),
+        }
+    }
+
+    fn as_mode(&self, name: &str, word: &str) -> Result<Mode> {
         Mode::from_name(word).ok_or_else(|| {
             let names = Mode::ALL.map(Mode::name);
             let near = nearest(word, names.into_iter()).map(|n| format!("; did you mean \"{n}\"?"));
@@ -352,6 +368,28 @@ impl Args {
             }
         }
         Ok(out)
+    }
+
+    /// One whole number for each axis, or none where it is not given.
+    ///
+    /// # Errors
+    /// When an entry is not a whole number or the list has another length.
+    pub fn optional_integer_per_axis(&self, name: &str, spec: &ArraySpec) -> Result<Vec<Option<i64>>> {
+        self.per_axis(name, spec, None, None, |arg| match arg {
+            Arg::None => Ok(None),
+            arg => self.as_integer(name, arg).map(Some),
+        })
+    }
+
+    /// One boundary mode for each axis.
+    ///
+    /// # Errors
+    /// When a word is not one of the five modes or the list has another length.
+    pub fn mode_per_axis(&self, name: &str, spec: &ArraySpec) -> Result<Vec<Mode>> {
+        self.per_axis(name, spec, Mode::Reflect, Mode::Reflect, |arg| match arg {
+            Arg::Str(word) => self.as_mode(name, word),
+            other => Err(self.mismatch(name, "a boundary mode or a list of them", Some(other))),
+        })
     }
 
     /// A list of numbers.

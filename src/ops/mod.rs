@@ -3,17 +3,80 @@
 //! A new operation is one [`OpDef`] and one line in [`OPS`].
 
 mod args;
-pub mod label;
+mod correlate;
+mod elementwise;
+mod extrema;
+mod histogram;
+mod label;
 pub(crate) mod map;
+mod moments;
+mod pad;
+mod reduce;
+mod scan;
+mod select;
 pub mod structure;
+mod threshold;
+mod uniform;
+mod window;
 
 pub use args::{Arg, Args};
+pub use elementwise::fold_literals;
+pub use select::{Pick, Selection, select};
 
 use crate::error::{Error, Result};
 use crate::graph::Array;
 
 /// Every operation, in the order `tilewise ops` shows them.
-pub static OPS: &[&OpDef] = &[];
+pub static OPS: &[&OpDef] = &[
+    &elementwise::ADD,
+    &elementwise::SUBTRACT,
+    &elementwise::MULTIPLY,
+    &elementwise::DIVIDE,
+    &elementwise::FLOOR_DIVIDE,
+    &elementwise::REMAINDER,
+    &elementwise::POWER,
+    &elementwise::NEGATIVE,
+    &elementwise::ABS,
+    &elementwise::SQRT,
+    &elementwise::HYPOT,
+    &elementwise::MINIMUM,
+    &elementwise::MAXIMUM,
+    &elementwise::WHERE,
+    &elementwise::CLIP,
+    &elementwise::CAST,
+    &elementwise::LESS,
+    &elementwise::LESS_EQUAL,
+    &elementwise::GREATER,
+    &elementwise::GREATER_EQUAL,
+    &elementwise::EQUAL,
+    &elementwise::NOT_EQUAL,
+    &elementwise::BITWISE_AND,
+    &elementwise::BITWISE_OR,
+    &elementwise::BITWISE_XOR,
+    &elementwise::BITWISE_NOT,
+    &correlate::GAUSSIAN_FILTER,
+    &correlate::GAUSSIAN_FILTER1D,
+    &uniform::UNIFORM_FILTER,
+    &uniform::UNIFORM_FILTER1D,
+    &correlate::SOBEL,
+    &correlate::PREWITT,
+    &correlate::CORRELATE1D,
+    &correlate::CONVOLVE1D,
+    &extrema::MINIMUM_FILTER,
+    &extrema::MAXIMUM_FILTER,
+    &extrema::MINIMUM_FILTER1D,
+    &extrema::MAXIMUM_FILTER1D,
+    &pad::PAD,
+    &reduce::MIN,
+    &reduce::MAX,
+    &reduce::MEAN,
+    &reduce::STD,
+    &reduce::SUM,
+    &histogram::HISTOGRAM,
+    &threshold::THRESHOLD_OTSU,
+    &threshold::THRESHOLD,
+    &label::LABEL,
+];
 
 /// One operation as the user knows it.
 #[derive(Debug)]
@@ -82,6 +145,32 @@ pub enum Type {
     /// Anything the op itself sorts out.
     Any,
 }
+
+const INPUT: Param = Param { name: "input", ty: Type::Array, default: None, doc: "The array." };
+const AXIS: Param = Param {
+    name: "axis",
+    ty: Type::Axis,
+    default: Some("-1"),
+    doc: "The axis: its number (negative from the last) or letter; by default the last one that filters act on.",
+};
+const MODE: Param = Param {
+    name: "mode",
+    ty: Type::Mode,
+    default: Some("\"reflect\""),
+    doc: "How the image goes on outside: reflect, mirror, nearest, constant or wrap.",
+};
+const MODES: Param = Param {
+    doc: "How the image goes on outside: reflect, mirror, nearest, constant or wrap; or one per axis.",
+    ..MODE
+};
+const CVAL: Param =
+    Param { name: "cval", ty: Type::Number, default: Some("0.0"), doc: "What lies outside with mode=\"constant\"." };
+const ORIGIN: Param = Param {
+    name: "origin",
+    ty: Type::Integer,
+    default: Some("0"),
+    doc: "Moves the window to the left (positive) or right, by up to half its length.",
+};
 
 /// The operation of that name.
 pub fn find(name: &str) -> Option<&'static OpDef> {

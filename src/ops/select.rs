@@ -1,10 +1,10 @@
 //! `img[z=10:50, c=1]`: parts of an array by index and slice.
 
+use super::scan::{Summary, state};
 use crate::array::{ArraySpec, Axis, MAX_RANK, Region, Scalar, Spec, View, ViewMut, copy};
 use crate::error::{Error, Result};
 use crate::graph::{Array, Cx, Need, ScanOp, ScanState, TileOp, Value};
 use arrayvec::ArrayVec;
-use std::any::Any;
 
 /// What is selected along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,27 +186,20 @@ impl ScanOp for Element {
     }
 
     fn begin(&self, _input: &ArraySpec, _scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
-        Ok(Box::new(Seen(None)))
+        Ok(state(Seen(None)))
     }
 }
 
-impl ScanState for Seen {
-    fn fold(&mut self, _at: &Region, tile: &View<'_>) -> Result<()> {
+impl Summary for Seen {
+    fn take(&mut self, tile: &View<'_>) {
         self.0 = Some(Scalar::from_bytes(tile.dtype(), tile.data()));
-        Ok(())
     }
 
-    fn merge(&mut self, other: Box<dyn ScanState>) {
-        if let Ok(other) = other.into_any().downcast::<Seen>() {
-            self.0 = self.0.or(other.0);
-        }
+    fn join(&mut self, other: Self) {
+        self.0 = self.0.or(other.0);
     }
 
-    fn finish(self: Box<Self>) -> Result<Vec<Value>> {
+    fn answer(self) -> Result<Vec<Value>> {
         self.0.map(|s| vec![Value::scalar(s)]).ok_or_else(|| error("there is no element"))
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
     }
 }

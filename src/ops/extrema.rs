@@ -1,0 +1,164 @@
+//! The minimum and maximum over a box.
+
+use super::window::{LineWalk, Window, axis, window_len, windows};
+use super::{AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
+use crate::array::{ArraySpec, Element, Mode, Region, View, ViewMut, with_dtype};
+use crate::error::Result;
+use crate::graph::{Array, Cx, Need, TileOp};
+use crate::kernels::extrema::{Extremum, Ordered, extrema, extrema_scratch};
+
+/// The extremum along one axis.
+#[derive(Debug)]
+struct Extreme1d {
+    window: Window,
+    which: Extremum,
+}
+
+impl TileOp for Extreme1d {
+    fn name(&self) -> &'static str {
+        match self.which {
+            Extremum::Minimum => "minimum_filter1d",
+            Extremum::Maximum => "maximum_filter1d",
+        }
+    }
+
+    fn need(&self, _input: usize, out: &Region, _inputs: &[ArraySpec]) -> Need {
+        self.window.need(out)
+    }
+
+    fn scratch(&self, out: &[u64], inputs: &[ArraySpec]) -> u64 {
+        let (lines, len) = (self.window.largest_lines(out), self.window.len as usize);
+        with_dtype!(inputs[0].dtype, T => (keys::<T>(lines, len) * size_of::<T>()) as u64)
+    }
+
+    fn run(&self, _cx: &Cx<'_>, inputs: &[View<'_>], out: &mut ViewMut<'_>, scratch: &mut [u8]) -> Result<()> {
+        with_dtype!(inputs[0].dtype(), T => self.run_as::<T>(&inputs[0], out, scratch));
+        Ok(())
+    }
+
+    fn cost(&self) -> f64 {
+        1.0
+    }
+}
+
+/// Keys enough for lines of either layout: without gaps, and with them.
+fn keys<T: Ordered>(lines: crate::kernels::Lines, len: usize) -> usize {
+    let gaps = crate::kernels::Lines { src_stride: lines.src_stride + 1, ..lines };
+    extrema_scratch::<T>(lines, len).max(extrema_scratch::<T>(gaps, len))
+}
+
+impl Extreme1d {
+    fn run_as<T: Element + Ordered<Key: bytemuck::Pod>>(
+        &self,
+        src: &View<'_>,
+        out: &mut ViewMut<'_>,
+        scratch: &mut [u8],
+    ) {
+        let walk = LineWalk::new(src, out, self.window.axis);
+        let (from, to) = (src.typed::<T>(), out.typed_mut::<T>());
+        let scratch = bytemuck::cast_slice_mut(scratch);
+        let len = self.window.len as usize;
+        walk.for_each(|s, d, lines| extrema(&from[s..], &mut to[d..], lines, len, self.which, scratch));
+    }
+}
+
+/// Adds the extremum along one axis to a chain.
+fn step(
+    args: &Args,
+    array: &Array,
+    which: Extremum,
+    (axis, len, mode, origin): (usize, usize, Mode, i64),
+) -> Result<Array> {
+    let spec = args.spec("input")?;
+    let cval = args.scalar_of("cval", 0.0, spec.dtype)?;
+    let window = Window::new(args, axis, len, origin, mode, cval)?;
+    Ok(Array::tile(Extreme1d { window, which }, vec![array.clone()], spec))
+}
+
+fn filter(args: &Args, which: Extremum) -> Result<Array> {
+    let (mut array, spec) = (args.array("input")?, args.spec("input")?);
+    if !args.given("size") {
+        return Err(args.error("needs `size`: the edge lengths of the box"));
+    }
+    for window in windows(args, &spec, 1)? {
+        array = step(args, &array, which, window)?;
+    }
+    Ok(array)
+}
+
+fn filter1d(args: &Args, which: Extremum) -> Result<Array> {
+    let (array, spec) = (args.array("input")?, args.spec("input")?);
+    let len = window_len(args, "size", args.integer("size", 1)?)?;
+    let (mode, origin) = (args.mode("mode", Mode::Reflect)?, args.integer("origin", 0)?);
+    step(args, &array, which, (axis(args, &spec)?, len, mode, origin))
+}
+
+const DETAILS: &str = "Keeps the element type; `cval` must be one of its values. In time that hardly depends on the \
+    size of the box. A window with a NaN gives NaN, and -0 lies below 0 (scipy leaves both open). Of arrays with named \
+    axes only the spatial axes are filtered.";
+
+const SIZE: Param = Param {
+    name: "size",
+    ty: Type::IntegerPerAxis,
+    default: None,
+    doc: "The edge lengths of the box, for all axes or one per axis; at least 1.",
+};
+
+macro_rules! extremum {
+    ($id:ident, $name:literal, $which:expr, $summary:literal, $returns:literal, $examples:expr) => {
+        #[doc = concat!("`", $name, "`")]
+        pub static $id: OpDef = OpDef {
+            name: $name,
+            family: "filters",
+            summary: $summary,
+            details: DETAILS,
+            reference: concat!("scipy.ndimage.", $name),
+            params: &[INPUT, SIZE, MODES, CVAL, Param { ty: Type::IntegerPerAxis, ..ORIGIN }],
+            returns: &[("filtered", $returns)],
+            examples: $examples,
+            build: |args| filter(args, $which),
+        };
+    };
+    (1 $id:ident, $name:literal, $which:expr, $summary:literal, $returns:literal, $examples:expr) => {
+        #[doc = concat!("`", $name, "`")]
+        pub static $id: OpDef = OpDef {
+            name: $name,
+            family: "filters",
+            summary: $summary,
+            details: DETAILS,
+            reference: concat!("scipy.ndimage.", $name),
+            params: &[
+                INPUT,
+                Param { ty: Type::Integer, doc: "The length of the window; at least 1.", ..SIZE },
+                AXIS,
+                MODE,
+                CVAL,
+                ORIGIN,
+            ],
+            returns: &[("filtered", $returns)],
+            examples: $examples,
+            build: |args| filter1d(args, $which),
+        };
+    };
+}
+
+extremum!(
+    MINIMUM_FILTER,
+    "minimum_filter",
+    Extremum::Minimum,
+    "The smallest element of a box.",
+    "The minima.",
+    &["minimum_filter(input, size=3)", "minimum_filter(size=4, mode=\"constant\", cval=1, origin=-2)"]
+);
+extremum!(
+    MAXIMUM_FILTER,
+    "maximum_filter",
+    Extremum::Maximum,
+    "The largest element of a box.",
+    "The maxima.",
+    &["maximum_filter(input, size=3)", "maximum_filter(size=6, mode=\"wrap\", origin=1)"]
+);
+extremum!(1 MINIMUM_FILTER1D, "minimum_filter1d", Extremum::Minimum, "The smallest element of a window along one axis.",
+    "The minima.", &["minimum_filter1d(input, 5, axis=0)", "minimum_filter1d(size=4, mode=\"mirror\", origin=1)"]);
+extremum!(1 MAXIMUM_FILTER1D, "maximum_filter1d", Extremum::Maximum, "The largest element of a window along one axis.",
+    "The maxima.", &["maximum_filter1d(input, 5, axis=0)", "maximum_filter1d(size=2, mode=\"nearest\")"]);
