@@ -137,7 +137,8 @@ impl Namer<'_> {
             workers: sweep.workers,
             readers: sweep.readers,
             slots: sweep.slots,
-            amplification: sweep.amplification,
+            // A pass that only copies has nothing to count.
+            amplification: sweep.amplification.max(1.0),
             bytes_read: sweep.bytes_read,
             bytes_written: sweep.bytes_written,
             scratch_bytes: sweep.scratch_bytes,

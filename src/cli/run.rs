@@ -63,18 +63,12 @@ impl Outcome {
     /// One line: how long, how much memory, what was decoded more than once.
     pub(super) fn summary(&self) -> String {
         let mut line = format!("done in {}; ", seconds_text(self.report.seconds));
-        line += &self.memory();
+        line += &format!("memory: {}", memory_text(self.report.predicted, self.peak, self.limit));
         for again in self.decoded().filter(|d| d.decodes > d.chunks) {
             let times = again.decodes as f64 / again.chunks.max(1) as f64;
             line += &format!("; {}: chunks decoded {times:.1} times", again.name);
         }
         line
-    }
-
-    /// Predicted, measured, allowed.
-    pub(super) fn memory(&self) -> String {
-        let peak = self.peak.map_or_else(|| "not measured here".to_string(), |p| Bytes(p).to_string());
-        format!("memory: predicted {}, peak {peak}, limit {}", Bytes(self.report.predicted), Bytes(self.limit))
     }
 
     fn decoded(&self) -> impl Iterator<Item = &Decoded> {
@@ -122,6 +116,12 @@ pub(super) fn output_json(wanted: &Wanted) -> Json {
         "dtype": spec.map(|s| s.dtype.to_string()),
         "bytes": spec.map(|s| s.bytes()),
     })
+}
+
+/// Predicted, measured, allowed.
+pub(super) fn memory_text(predicted: u64, peak: Option<u64>, limit: u64) -> String {
+    let peak = peak.map_or_else(|| "not measured here".to_string(), |p| Bytes(p).to_string());
+    format!("predicted {}, peak {peak}, limit {}", Bytes(predicted), Bytes(limit))
 }
 
 /// `0.02 s`, `12.3 s`, `4 min 05 s`
