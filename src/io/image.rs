@@ -123,6 +123,8 @@ struct JpegHead {
     components: u64,
     /// Most horizontal and vertical samples of a component in a block.
     sampling: [u64; 2],
+    /// Samples of all components in a block.
+    samples: u64,
     /// Whether all coefficients are kept until the last scan.
     kept: bool,
     /// Bytes of metadata, which the decoder copies.
@@ -173,13 +175,15 @@ impl JpegHead {
             return None;
         };
         let (height, width) = (u64::from(u16::from_be_bytes([h1, h0])), u64::from(u16::from_be_bytes([w1, w0])));
-        let mut sampling = [1, 1];
+        let (mut sampling, mut samples) = ([1, 1], 0);
         for part in parts.chunks_exact(3).take(components.into()) {
-            sampling = [sampling[0].max(u64::from(part[1] >> 4)), sampling[1].max(u64::from(part[1] & 15))];
+            let [h, v] = [u64::from(part[1] >> 4), u64::from(part[1] & 15)];
+            sampling = [sampling[0].max(h), sampling[1].max(v)];
+            samples += h * v;
         }
         let good = bits == 8 && height > 0 && width > 0 && matches!(components, 1 | 3 | 4);
         let components = components.into();
-        good.then_some(JpegHead { width, height, components, sampling, kept: progressive, metadata: 0 })
+        good.then_some(JpegHead { width, height, components, sampling, samples, kept: progressive, metadata: 0 })
     }
 
     /// An upper bound of what the decoder allocates: rows of coefficients and upsampled rows, and all coefficients
@@ -188,8 +192,8 @@ impl JpegHead {
         let [h, v] = self.sampling;
         let padded = |length: u64, samples: u64| length.next_multiple_of(8 * samples) + 8 * samples;
         let (width, height) = (padded(self.width, h), padded(self.height, v));
-        let rows = width * self.components * 8 * v * 2 * (3 + 2 * h * v);
-        let kept = if self.kept { width * height * self.components * 2 } else { 0 };
+        let rows = width * self.components * 8 * 2 * (v + h * v);
+        let kept = if self.kept { width * height * 2 * self.samples / (h * v) } else { 0 };
         rows + kept + 2 * self.metadata
     }
 }
