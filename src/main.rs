@@ -1,1 +1,8 @@
-fn main() {}
+//! The `tilewise` command.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::fault::survive_truncated_mappings();
+    cli::main()
+}

@@ -1,0 +1,276 @@
+//! What the words of the command line ask for: a pipeline bound to its files, and where every result goes.
+
+use super::{JobArgs, info, value};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use tilewise::array::{ArraySpec, Scalar, Spec};
+use tilewise::exec::Report;
+use tilewise::graph::{Array, NodeKind, OpKind, Value};
+use tilewise::io::{self, OpenOptions};
+use tilewise::lang::{self, Compiled, Host, MAX_LENGTH, OpenArgs, Request, Save};
+use tilewise::ops::Arg;
+use tilewise::{Error, Result, Run};
+
+/// A pipeline that is ready to be planned.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Everything that is wanted, in the order in which the run gets it.
+    pub(super) wanted: Vec<Wanted>,
+    overwrite: bool,
+}
+
+/// A result and its place.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) array: Array,
+    pub(super) place: Place,
+}
+
+/// Where a result goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Place {
+    /// To an image file, tile by tile.
+    Image(String),
+    /// To a .csv file, when the run is over.
+    Table(String),
+    /// To stdout.
+    Printed,
+}
+
+/// The positional words, told apart.
+#[derive(Debug, PartialEq)]
+struct Words<'a> {
+    input: Option<&'a str>,
+    output: Option<&'a str>,
+    pipeline: &'a str,
+}
+
+impl Job {
+    pub(super) fn new(args: &JobArgs) -> Result<Job> {
+        let words = words(&args.words)?;
+        if let (None, Some(axes)) = (words.input, &args.axes) {
+            return Err(Error::Usage(format!("--axes {axes}: names the axes of IN, and there is none")));
+        }
+        let script = if is_script(words.pipeline) { Some(read_script(words.pipeline)?) } else { None };
+        let sets = args.sets.iter().map(|set| name_and_value(set)).collect::<Result<_>>()?;
+        let options = OpenArgs { axes: args.axes.clone(), level: None };
+        let request = Request {
+            name: if script.is_some() { words.pipeline } else { "pipeline" },
+            text: script.as_deref().unwrap_or(words.pipeline),
+            input: words.input.map(|path| open(path, &options)).transpose()?,
+            sets,
+            inline: script.is_none(),
+        };
+        Job::compiled(&request, words.output, args.overwrite)
+    }
+
+    /// Binds a pipeline whose result goes to `output`.
+    pub(super) fn compiled(request: &Request<'_>, output: Option<&str>, overwrite: bool) -> Result<Job> {
+        let compiled = lang::compile(request, &Host { open: &open })?;
+        if request.input.is_some() && !compiled.uses_input {
+            return Err(Error::Usage("IN is given, but the pipeline does not use `input`".into()));
+        }
+        let mut wanted = compiled.saves.iter().map(saved).collect::<Result<Vec<_>>>()?;
+        wanted.extend(result(&compiled, output)?);
+        let job = Job { wanted, overwrite };
+        job.check_tables()?;
+        Ok(job)
+    }
+
+    /// Adds everything that is wanted to a run.
+    pub(super) fn add_to<'a>(&self, mut run: Run<'a>) -> Result<Run<'a>> {
+        for wanted in &self.wanted {
+            run = match &wanted.place {
+                Place::Image(path) => run.save(&wanted.array, path, self.overwrite)?,
+                Place::Table(_) | Place::Printed => run.value(&wanted.array),
+            };
+        }
+        Ok(run)
+    }
+
+    /// Writes the tables that the run gave.
+    pub(super) fn write_tables(&self, report: &Report) -> Result<()> {
+        for (wanted, value) in self.wanted.iter().zip(&report.values) {
+            if let (Place::Table(path), Some(Value::Table(table))) = (&wanted.place, value) {
+                io::write_csv(table, Path::new(path), self.overwrite)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The result that is printed, if there is one.
+    pub(super) fn printed<'r>(&self, report: &'r Report) -> Option<&'r Value> {
+        let at = self.wanted.iter().position(|w| w.place == Place::Printed)?;
+        report.values.get(at)?.as_ref()
+    }
+
+    /// Tables are written at the end: what would fail then is found now.
+    fn check_tables(&self) -> Result<()> {
+        for wanted in &self.wanted {
+            let Place::Table(text) = &wanted.place else { continue };
+            let path = Path::new(text);
+            if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
+                return Err(Error::Usage(format!("{text}: a table is saved as .csv")));
+            }
+            if !self.overwrite && path.symlink_metadata().is_ok() {
+                return Err(Error::Usage(format!("{text}: exists; --overwrite replaces it")));
+            }
+            if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir()) {
+                return Err(Error::format(path, format!("its folder {} does not exist", folder.display())));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Wanted {
+    /// Where it goes, for people.
+    pub(super) fn place_text(&self) -> &str {
+        match &self.place {
+            Place::Image(path) | Place::Table(path) => path,
+            Place::Printed => "stdout",
+        }
+    }
+}
+
+fn words(words: &[String]) -> Result<Words<'_>> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let [script, rest @ ..] = &words[..]
+        && !rest.is_empty()
+        && is_script(script)
+    {
+        return Err(Error::Usage(format!("{script}: the script goes last: tilewise run {} {script}", rest.join(" "))));
+    }
+    match words[..] {
+        [pipeline] => Ok(Words { input: None, output: None, pipeline }),
+        [input, pipeline] => Ok(Words { input: Some(input), output: None, pipeline }),
+        [input, output, pipeline] => Ok(Words { input: Some(input), output: Some(output), pipeline }),
+        _ => Err(Error::Usage("what to run is missing: tilewise run [IN] [OUT] PIPELINE".into())),
+    }
+}
+
+/// Whether that word names a script instead of being a pipeline.
+fn is_script(word: &str) -> bool {
+    Path::new(word).extension().is_some_and(|e| e == "tw")
+}
+
+fn read_script(path: &str) -> Result<String> {
+    let file = File::open(path).map_err(|e| Error::io(path, "cannot be opened", e))?;
+    let mut text = String::new();
+    // A byte more than is allowed: the language says how much that is.
+    let read = file.take(MAX_LENGTH as u64 + 1).read_to_string(&mut text);
+    read.map_err(|e| Error::io(path, "cannot be read", e))?;
+    Ok(text)
+}
+
+fn name_and_value(set: &str) -> Result<(String, String)> {
+    match set.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_string(), value.to_string())),
+        _ => Err(Error::Usage(format!("--set {set}: NAME=VALUE is wanted"))),
+    }
+}
+
+fn open(path: &str, args: &OpenArgs) -> Result<Array> {
+    if path.contains('*') && !Path::new(path).exists() {
+        return Err(Error::Usage(format!("{path}: stacks of several files are not read yet")));
+    }
+    let options = OpenOptions { axes: args.axes.clone(), level: args.level };
+    io::open(path, &options).map(Array::source)
+}
+
+fn saved(save: &Save) -> Result<Wanted> {
+    if let Some((name, _)) = save.options.first() {
+        return Err(Error::Usage(format!("save({:?}): there is no option `{name}`", save.path)));
+    }
+    place(&save.array, &save.path)
+}
+
+fn place(array: &Array, path: &str) -> Result<Wanted> {
+    if path.contains("{stem}") {
+        return Err(Error::Usage(format!("{path}: runs over several files are not possible yet")));
+    }
+    let place = match array.spec() {
+        Spec::Array(_) => Place::Image(path.to_string()),
+        Spec::Table(_) => Place::Table(path.to_string()),
+    };
+    Ok(Wanted { array: array.clone(), place })
+}
+
+/// What becomes of the value of the last expression.
+fn result(compiled: &Compiled, output: Option<&str>) -> Result<Option<Wanted>> {
+    match (&compiled.result, output) {
+        (None, None) => Ok(None),
+        (None, Some(path)) => {
+            Err(Error::Usage(format!("{path}: the pipeline ends without a result that could go there")))
+        }
+        (Some(result), Some(path)) => place(&as_array(result)?, path).map(Some),
+        (Some(result), None) => printed(as_array(result)?).map(Some),
+    }
+}
+
+fn as_array(result: &Arg) -> Result<Array> {
+    let constant = match result {
+        Arg::Array(array) => return Ok(array.clone()),
+        Arg::Bool(value) => Some(Scalar::bool(*value)),
+        Arg::Float(value) => Some(Scalar::of(*value)),
+        Arg::Int(value) => {
+            i64::try_from(*value).map(Scalar::of).or_else(|_| u64::try_from(*value).map(Scalar::of)).ok()
+        }
+        Arg::None | Arg::Str(_) | Arg::List(_) => None,
+    };
+    let constant = constant.map(Array::constant);
+    constant.ok_or_else(|| Error::Usage(format!("the pipeline comes to {result}, which is no image, number or table")))
+}
+
+fn printed(array: Array) -> Result<Wanted> {
+    let fits = match array.spec() {
+        Spec::Table(_) => return Err(Error::Usage("the result is a table: name a .csv file as OUT".into())),
+        Spec::Array(spec) => spec.rank() == 0 || is_held_in_memory(&array, spec),
+    };
+    if !fits {
+        let what = array.array_spec().map(spec_text).unwrap_or_default();
+        return Err(Error::Usage(format!(
+            "the result is an image ({what}): name the file it goes to: tilewise run IN OUT PIPELINE"
+        )));
+    }
+    Ok(Wanted { array, place: Place::Printed })
+}
+
+/// What scans give, histograms and the like, is at hand when the run is over; small enough to be printed.
+fn is_held_in_memory(array: &Array, spec: &ArraySpec) -> bool {
+    let held = matches!(array.node().kind, NodeKind::Value(_) | NodeKind::Op(OpKind::Scan(_)));
+    held && spec.elements() <= value::MOST_PRINTED
+}
+
+/// `512 × 640 (y x) uint16`
+pub(super) fn spec_text(spec: &ArraySpec) -> String {
+    if spec.rank() == 0 {
+        return format!("one number, {}", spec.dtype);
+    }
+    format!("{} ({}) {}", info::shape_text(&spec.shape), spec.letters(), spec.dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_told_apart_by_their_number() {
+        let told = |given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|w| w.to_string()).collect();
+            words(&given).map(|w| format!("{w:?}")).map_err(|e| e.to_string())
+        };
+        let shown = |input, output, pipeline| Ok(format!("{:?}", Words { input, output, pipeline }));
+        assert_eq!(told(&["p"]), shown(None, None, "p"));
+        assert_eq!(told(&["i", "s.tw"]), shown(Some("i"), None, "s.tw"));
+        assert_eq!(told(&["i", "o", "p"]), shown(Some("i"), Some("o"), "p"));
+        assert!(told(&["s.tw", "i", "o"]).unwrap_err().ends_with("tilewise run i o s.tw"));
+    }
+
+    #[test]
+    fn sets_are_pairs() {
+        assert_eq!(name_and_value("a=b=c").unwrap(), ("a".into(), "b=c".into()));
+        assert!(name_and_value("a").is_err() && name_and_value("=a").is_err());
+    }
+}
