@@ -30,7 +30,7 @@ impl Rule for Choose {
     }
 
     fn cost(&self) -> f64 {
-        0.3
+        0.1
     }
 }
 
@@ -137,7 +137,7 @@ impl Rule for Clip {
     }
 
     fn cost(&self) -> f64 {
-        0.3
+        0.1
     }
 }
 
