@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const DEFAULT_LIMIT: u64 = 256 << 20;
 
 /// What a run adds to a process before its first tile: code that becomes resident, thread structures.
-pub const OWN_OVERHEAD: u64 = 2 << 20;
+pub const OWN_OVERHEAD: u64 = (1 << 20) + (256 << 10);
 
 /// Opens a file as a lazy array: only its header is read.
 ///

@@ -150,7 +150,7 @@ fn any_tiling_gives_the_whole_image_answer() {
             let stall = AtomicU64::new(random.next());
             let stalling = |_: &Event| {
                 let n = stall.fetch_add(0x9E3779B97F4A7C15, Ordering::Relaxed);
-                if n % 5 == 0 {
+                if n.is_multiple_of(5) {
                     std::thread::sleep(Duration::from_micros(n % 300));
                 }
             };

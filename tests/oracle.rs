@@ -71,7 +71,7 @@ fn engine(array: &Array, random: &mut Random) -> Result<Vec<u8>, Error> {
     let stall = AtomicU64::new(random.next());
     let stalling = |_: &Event| {
         let n = stall.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        if n % 7 == 0 {
+        if n.is_multiple_of(7) {
             std::thread::sleep(Duration::from_micros(n % 200));
         }
     };

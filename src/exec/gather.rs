@@ -138,9 +138,9 @@ mod tests {
                         outside: Some((mode, Scalar::of(9999u16))),
                     };
                     let mut sets = IntervalSets::empty(2);
-                    for axis in 0..2 {
+                    for (axis, set) in sets.axes.iter_mut().enumerate() {
                         let (lo, n) = (need.start[axis], need.shape[axis] as i64);
-                        sets.axes[axis].add_extended(lo, lo + n, whole[axis], mode);
+                        set.add_extended(lo, lo + n, whole[axis], mode);
                     }
                     let packed = pack(&data, &sets);
                     let shape = sets.packed_shape();

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// A mapped window. It is unmapped as a whole: `MADV_DONTNEED` would keep the page tables (2 MiB for each GiB read),
 /// which a memory control group counts, and from Linux 6.18 on one touch of a larger mapping may make the 2 MiB around
 /// it resident. The window's size bounds both.
-const WINDOW: u64 = 2 << 20;
+const WINDOW: u64 = 512 << 10;
 
 /// Mapping costs for all of a window, so it pays only where most of that is used: for reads this large, and for those
 /// that have gone on for as long …
-const LARGE: u64 = 256 << 10;
+const LARGE: u64 = 128 << 10;
 
 /// … without jumping further than this.
 const NEAR: u64 = 8 << 10;

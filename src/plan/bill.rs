@@ -14,7 +14,7 @@ pub struct Bill {
 const STACK: u64 = 96 << 10;
 
 /// What the allocator keeps for small things: channels, plans, messages.
-const SMALL: u64 = 512 << 10;
+const SMALL: u64 = 256 << 10;
 
 impl Bill {
     /// What every pass pays: the process, small allocations, kept intermediates, results of scans.

@@ -65,7 +65,7 @@ pub(crate) fn decide(steps: &[Step], ports: &[Port], outputs: &[Output]) -> Plac
                 Bytes(spec.bytes())
             ));
             placement.spills.push(Spill { step, spec: spec.clone(), in_memory: false });
-        } else {
+        } else if steps[step].node.origin.is_some() {
             placement.why.push(format!(
                 "{name} is computed again when a later pass needs it ({times}): that costs {again:.1} ns per pixel, \
                  keeping it {keep:.1} ns"

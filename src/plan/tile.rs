@@ -631,7 +631,8 @@ impl<'a> Setting<'a> {
     fn room_for(&self, c: &Candidate, workers: usize, smallest: &mut Option<Bill>) -> Option<(usize, Vec<u64>)> {
         let least: Vec<u64> = c.caches.iter().map(|n| (self.readers(workers) as u64).min(n.total.max(1))).collect();
         let fewest = if workers == 1 { 1 } else { workers + 1 };
-        for slots in (fewest..=2 * workers + 1).rev() {
+        let tiles = grid_len(&self.pass.domain, &c.tile).clamp(1, 2 * workers as u64 + 1) as usize;
+        for slots in (fewest.min(tiles)..=tiles).rev() {
             let bill = self.bill(c, workers, slots, &least);
             if bill.total() > self.resources.memory {
                 if smallest.as_ref().is_none_or(|s| bill.total() < s.total()) {
