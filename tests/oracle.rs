@@ -77,31 +77,31 @@ fn engine(array: &Array, random: &mut Random) -> Result<Vec<u8>, Error> {
     };
     let rank = array.shape().map_or(0, |s| s.len());
     let tile: Vec<u64> = (0..rank.max(2)).map(|_| 1 + random.below(10)).collect();
+    let chunk: Vec<u64> = array.shape().iter().flat_map(|s| s.iter()).map(|&n| 1 + random.below(n.max(1))).collect();
     let mut run = Run::new().memory_limit(64 << 20).threads(1 + random.below(3) as usize).observer(&stalling);
     match random.below(3) {
-        0 => run = run.memory_limit(least_limit(array)? + random.below(1 << 18)),
+        0 => run = run.memory_limit(least_limit(array, &chunk)? + random.below(1 << 18)),
         _ => run = run.tile(&tile),
     }
-    collect(array, run, random)
+    collect(array, run, &chunk)
 }
 
-fn collect(array: &Array, run: Run<'_>, random: &mut Random) -> Result<Vec<u8>, Error> {
+fn collect(array: &Array, run: Run<'_>, chunk: &[u64]) -> Result<Vec<u8>, Error> {
     let Some(spec) = array.array_spec().filter(|s| s.rank() > 0) else {
         let report = run.value(array).run()?;
         let Some(Value::Array(value)) = &report.values[0] else { panic!("no value") };
         return Ok(value.data.bytes().to_vec());
     };
-    let chunk: Vec<u64> = spec.shape.iter().map(|&n| 1 + random.below(n.max(1))).collect();
-    let (sink, collected) = AlignedSink::new(spec.clone(), &chunk);
+    let (sink, collected) = AlignedSink::new(spec.clone(), chunk);
     run.sink(array, Box::new(sink)).run()?;
     let data = std::mem::take(&mut collected.lock().unwrap().data);
     Ok(data)
 }
 
-/// The smallest limit with two threads, by asking for too little.
-fn least_limit(array: &Array) -> Result<u64, Error> {
+/// The smallest limit, by asking for too little.
+fn least_limit(array: &Array, chunk: &[u64]) -> Result<u64, Error> {
     let Some(spec) = array.array_spec().filter(|s| s.rank() > 0) else { return Ok(64 << 20) };
-    let (sink, _) = AlignedSink::new(spec.clone(), &vec![1; spec.rank()]);
+    let (sink, _) = AlignedSink::new(spec.clone(), chunk);
     match Run::new().memory_limit(1).threads(2).sink(array, Box::new(sink)).plan() {
         Err(Error::Memory(shortage)) => Ok(shortage.need),
         Err(other) => Err(other),

@@ -110,6 +110,11 @@ pub trait ScanOp: Debug + Send + Sync {
     /// Bytes of one worker's state.
     fn state_bytes(&self, input: &ArraySpec) -> u64;
 
+    /// Bytes that [`ScanState::finish`] takes for a moment, once, when all tiles are gone.
+    fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
+        0
+    }
+
     /// An empty state. `scalars` are the inputs after the first.
     ///
     /// # Errors

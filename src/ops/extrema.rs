@@ -5,6 +5,7 @@ use super::{AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
 use crate::array::{ArraySpec, Element, Mode, Region, View, ViewMut, with_dtype};
 use crate::error::Result;
 use crate::graph::{Array, Cx, Need, TileOp};
+use crate::kernels::Lines;
 use crate::kernels::extrema::{Extremum, Ordered, extrema, extrema_scratch};
 
 /// The extremum along one axis.
@@ -41,11 +42,16 @@ impl TileOp for Extreme1d {
     }
 }
 
-/// Keys enough for lines of either layout: without gaps, and with them.
-fn keys<T: Ordered>(lines: crate::kernels::Lines, len: usize) -> usize {
-    let gaps = crate::kernels::Lines { src_stride: lines.src_stride + 1, ..lines };
-    extrema_scratch::<T>(lines, len).max(extrema_scratch::<T>(gaps, len))
+/// Keys enough for lines of any layout that a box no larger than these lines can have: with gaps, and without gaps but
+/// narrower.
+fn keys<T: Ordered>(lines: Lines, len: usize) -> usize {
+    let gaps = Lines { src_stride: lines.src_stride + 1, ..lines };
+    let narrow = NARROW.map(|inner| extrema_scratch::<T>(Lines::flat(lines.n, lines.inner.min(inner)), len));
+    narrow.into_iter().fold(extrema_scratch::<T>(gaps, len), usize::max)
 }
+
+/// The widest lines for which the kernel takes its way for narrow ones, by size of key.
+const NARROW: [usize; 2] = [15, 63];
 
 impl Extreme1d {
     fn run_as<T: Element + Ordered<Key: bytemuck::Pod>>(

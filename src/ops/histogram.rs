@@ -166,8 +166,13 @@ impl ScanOp for Histogram {
 
     fn state_bytes(&self, input: &ArraySpec) -> u64 {
         let values = if is_narrow(input.dtype) { ValueCounts::bytes(input.dtype) } else { 0 };
-        // Counts and edges, and the results made of them.
-        values + 64 * (self.nbins as u64 + 1)
+        // Counts and edges.
+        values + 16 * (self.nbins as u64 + 1)
+    }
+
+    fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
+        // Counts, edges and the table's columns.
+        48 * (self.nbins as u64 + 1)
     }
 
     fn begin(&self, input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {

@@ -24,18 +24,30 @@ enum Counted {
     Constant(f64),
 }
 
+impl Otsu {
+    /// The most bins there can be.
+    fn bins(&self, dtype: DType) -> u64 {
+        match dtype {
+            DType::F32 | DType::F64 => self.nbins as u64,
+            DType::Bool | DType::U8 | DType::I8 => 256.max(self.nbins as u64),
+            _ => MAX_VALUES.max(self.nbins as u64),
+        }
+    }
+}
+
 impl ScanOp for Otsu {
     fn name(&self) -> &'static str {
         "threshold_otsu"
     }
 
     fn state_bytes(&self, input: &ArraySpec) -> u64 {
-        // Counts and edges, and at the end weights, means and centres for each.
-        let bins = match input.dtype {
-            DType::F32 | DType::F64 => self.nbins as u64,
-            _ => MAX_VALUES.max(self.nbins as u64),
-        };
-        80 * (bins + 1)
+        // Counts and edges.
+        16 * (self.bins(input.dtype) + 1)
+    }
+
+    fn finish_bytes(&self, input: &ArraySpec) -> u64 {
+        // Weights, means and centres of every bin, from both sides.
+        64 * (self.bins(input.dtype) + 1)
     }
 
     fn begin(&self, input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {

@@ -149,9 +149,18 @@ impl Plan {
         let values = steps.iter().flat_map(|s| s.value_bytes()).sum();
         let mut passes = pass::build(steps, ports, outputs, placement)?;
         let mut schedules = HashMap::new();
+        let mut short: Option<Box<Shortage>> = None;
         for pass in &mut passes {
-            tile::choose(pass, steps, outputs, resources, (held, values), &mut schedules)?;
-            why.extend(pass.sweep.why.iter().cloned());
+            match tile::choose(pass, steps, outputs, resources, (held, values), &mut schedules) {
+                Ok(()) => why.extend(pass.sweep.why.iter().cloned()),
+                // The need of a plan is that of its neediest pass.
+                Err(Error::Memory(more)) if short.as_ref().is_none_or(|s| s.need < more.need) => short = Some(more),
+                Err(Error::Memory(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        if let Some(short) = short {
+            return Err(Error::Memory(short));
         }
         let worst = passes.iter().map(|p| &p.sweep.bill).max_by_key(|b| b.total());
         let bill = match worst {

@@ -9,7 +9,7 @@ use super::pass::{Demands, Goal, LeafKind, Pass, Ref};
 use super::{Output, Resources, Step, To, shortage};
 use crate::array::{ArraySpec, Dims, IntervalSets, Region, elements, grid_len, tiles_along};
 use crate::error::Result;
-use crate::graph::{Schedule, StitchBill};
+use crate::graph::{NodeKind, OpKind, Schedule, StitchBill};
 use crate::io::{Layout, ReadBill};
 use std::collections::HashMap;
 
@@ -502,7 +502,8 @@ impl<'a> Setting<'a> {
 
     fn op_scratch(&self, extents: &[Dims]) -> u64 {
         let nodes = self.pass.nodes.iter().zip(extents);
-        nodes.map(|(n, shape)| n.op().scratch(shape, &n.specs)).max().unwrap_or(0)
+        // Whole elements of any type.
+        nodes.map(|(n, shape)| n.op().scratch(shape, &n.specs).next_multiple_of(64)).max().unwrap_or(0)
     }
 
     fn cache_needs(&self, tile: &Dims, most: &Extents) -> Vec<CacheNeed> {
@@ -581,7 +582,11 @@ impl<'a> Setting<'a> {
         bill.add_stacks(workers + readers);
         bill.add("tiles", slots * (sum(&c.leaf_bytes) + sum(&c.target_bytes)));
         bill.add("blocks", workers * c.per_worker());
-        bill.add("scans", (workers + 1) * self.scan_state());
+        let (state, finish) = self.scan_bytes();
+        bill.add("scans", workers * state);
+        // A scan finishes when tiles and blocks are gone.
+        let gone = slots * (sum(&c.leaf_bytes) + sum(&c.target_bytes)) + workers * c.per_worker();
+        bill.add("results of scans", finish.saturating_sub(gone));
         bill.add("seams", slots * c.stitch.piece + workers * c.stitch.local + c.stitch.merge);
         bill.add("reading", readers * self.read_bill.per_reader + self.read_bill.shared);
         bill.add("decoded chunks", c.caches.iter().zip(cache).map(|(need, n)| need.chunk_bytes * n).sum());
@@ -589,18 +594,17 @@ impl<'a> Setting<'a> {
         bill
     }
 
-    fn scan_state(&self) -> u64 {
-        let of = |goal: Goal| match goal {
-            Goal::Scan(step) => match &self.steps[step].node.kind {
-                crate::graph::NodeKind::Op(crate::graph::OpKind::Scan(op)) => {
-                    let input = self.steps[step].inputs[0];
-                    self.steps[input.step].spec(input.port).map_or(0, |spec| op.state_bytes(spec))
-                }
-                _ => 0,
-            },
-            _ => 0,
+    /// Bytes of every worker's scan states, and of finishing the scans.
+    fn scan_bytes(&self) -> (u64, u64) {
+        let of = |goal: Goal| {
+            let Goal::Scan(step) = goal else { return None };
+            let NodeKind::Op(OpKind::Scan(op)) = &self.steps[step].node.kind else { return None };
+            let input = self.steps[step].inputs[0];
+            let spec = self.steps[input.step].spec(input.port)?;
+            Some((op.state_bytes(spec), op.finish_bytes(spec)))
         };
-        self.pass.targets.iter().map(|t| of(t.goal)).sum()
+        let all = self.pass.targets.iter().filter_map(|t| of(t.goal));
+        all.fold((0, 0), |sum, bytes| (sum.0 + bytes.0, sum.1.max(bytes.1)))
     }
 
     /// The candidate, workers, slots and cache to use.

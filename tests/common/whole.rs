@@ -143,7 +143,7 @@ fn scan(op: &dyn ScanOp, inputs: &[Value]) -> Result<Vec<Value>> {
 fn stitch(op: &dyn StitchOp, input: &MemArray) -> Result<Vec<Value>> {
     let shape = input.spec.shape.clone();
     let schedule = Schedule { slab: shape.clone(), shape };
-    let stitcher = op.begin(&input.spec, &schedule, Arc::new(Memory::default()))?;
+    let stitcher = op.begin(&input.spec, &schedule, &mut || Ok(Arc::new(Memory::default()) as Arc<dyn Store>))?;
     let (mut piece, mut space) = (stitcher.piece(), stitcher.local_space());
     stitcher.local(0, &input.view(), space.as_mut(), piece.as_mut())?;
     stitcher.merge(0, piece.as_mut())?;
