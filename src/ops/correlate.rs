@@ -1,7 +1,7 @@
 //! Correlation along axes, and the filters made of it: gaussians and their derivatives, Sobel, Prewitt.
 
 use super::elementwise::cast;
-use super::window::{LineWalk, MAX_WINDOW, Window, axis};
+use super::window::{LineWalk, MAX_WINDOW, Window, axis, check_origin};
 use super::{AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
 use crate::array::{ArraySpec, DType, Element, Mode, Region, Scalar, View, ViewMut};
 use crate::error::Result;
@@ -52,9 +52,9 @@ impl TileOp for Correlate1d {
     fn cost(&self) -> f64 {
         let (per_tap, taps) = match &self.taps {
             Taps::Single(taps, _) => (0.03, taps.len()),
-            Taps::Double(taps, _) => (0.06, taps.len()),
+            Taps::Double(taps, _) => (0.08, taps.len()),
         };
-        0.1 + per_tap * taps as f64
+        0.05 + per_tap * taps as f64
     }
 }
 
@@ -108,14 +108,11 @@ fn convolve1d(args: &Args) -> Result<Array> {
     let mut chain = Chain::new(args)?;
     let (axis, mut weights) = (axis(args, &chain.spec)?, weights(args)?);
     weights.reverse();
-    // An even window has no middle: turned round, it leans to the other side.
-    let n = weights.len() as i64;
-    let (least, most) = (-((n - 1) / 2), n / 2);
     let origin = args.integer("origin", 0)?;
-    if !(least..=most).contains(&origin) && !(-(n / 2)..=(n - 1) / 2).contains(&origin) {
-        return Err(args.error(format!("`origin` is {origin}, for {n} weights it lies in {least}..={most}")));
-    }
-    chain.correlate(&weights, axis, args.mode("mode", Mode::Reflect)?, -origin - (1 - n % 2))?;
+    check_origin(args, weights.len(), origin)?;
+    // An even window has no middle: turned round, it leans to the other side.
+    let lean = 1 - weights.len() as i64 % 2;
+    chain.correlate(&weights, axis, args.mode("mode", Mode::Reflect)?, -origin - lean)?;
     Ok(chain.array)
 }
 

@@ -304,6 +304,9 @@ fn given_range(args: &Args, dtype: DType) -> Result<Option<(f64, f64)>> {
 
 fn histogram(args: &Args) -> Result<Array> {
     let (input, spec) = (args.array("input")?, args.spec("input")?);
+    if spec.rank() == 0 {
+        return Err(args.error("takes an array, not a scalar"));
+    }
     let nbins = nbins(args, "bins", 10)?;
     let range_given = given_range(args, spec.dtype)?;
     let mut inputs = vec![input.clone()];

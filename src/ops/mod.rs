@@ -136,6 +136,8 @@ pub enum Type {
     Bool,
     /// A boundary mode.
     Mode,
+    /// A boundary mode, or a list with one per axis.
+    ModePerAxis,
     /// An element type by its NumPy name.
     DType,
     /// An axis: its number (negative counts from the last) or its letter.
@@ -161,6 +163,7 @@ const MODE: Param = Param {
 };
 const MODES: Param = Param {
     doc: "How the image goes on outside: reflect, mirror, nearest, constant or wrap; or one per axis.",
+    ty: Type::ModePerAxis,
     ..MODE
 };
 const CVAL: Param =

@@ -62,6 +62,7 @@ pub(crate) struct Moments {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lies in one box per worker, whichever variant it is")]
 enum Sums {
     Whole { sum: i128, squares: Wide },
     Real { sum: ExactSum, squares: ExactSum },

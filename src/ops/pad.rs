@@ -31,7 +31,7 @@ impl TileOp for Pad {
     }
 
     fn cost(&self) -> f64 {
-        0.2
+        0.1
     }
 }
 

@@ -195,6 +195,9 @@ fn running<'a, C: Centre + 'a>(bins: impl Iterator<Item = (&'a f32, &'a C)>) -> 
 
 fn threshold_otsu(args: &Args) -> Result<Array> {
     let (input, spec) = (args.array("input")?, args.spec("input")?);
+    if spec.rank() == 0 {
+        return Err(args.error("takes an array, not a scalar"));
+    }
     let nbins = nbins(args, "nbins", 256)?;
     let mut inputs = vec![input.clone()];
     if !is_narrow(spec.dtype) {

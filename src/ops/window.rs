@@ -31,12 +31,8 @@ impl Window {
     /// # Errors
     /// When the origin moves the window off its element.
     pub fn new(args: &Args, axis: usize, len: usize, origin: i64, mode: Mode, cval: Scalar) -> Result<Self> {
-        let n = len as i64;
-        let (least, most) = (-(n / 2), (n - 1) / 2);
-        if !(least..=most).contains(&origin) {
-            return Err(args.error(format!("`origin` is {origin}, for a window of {n} it lies in {least}..={most}")));
-        }
-        Ok(Window { axis, before: (n / 2 + origin) as u64, len: len as u64, mode, cval })
+        check_origin(args, len, origin)?;
+        Ok(Window { axis, before: (len as i64 / 2 + origin) as u64, len: len as u64, mode, cval })
     }
 
     /// What an output box needs.
@@ -57,6 +53,29 @@ impl Window {
         let inner: u64 = out[self.axis + 1..].iter().product();
         Lines::flat(out[self.axis] as usize, inner as usize)
     }
+}
+
+/// Whether a window of `len` elements still holds its own one when moved by `origin`.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn check_origin(args: &Args, len: usize, origin: i64) -> Result<()> {
+    let n = len as i64;
+    let (least, most) = (-(n / 2), (n - 1) / 2);
+    if (least..=most).contains(&origin) {
+        return Ok(());
+    }
+    Err(args.error(format!("`origin` is {origin}, for a window of {n} it lies in {least}..={most}")))
+}
+
+/// Working space for that many elements, in bytes: with room to find the first aligned one.
+pub(crate) fn scratch_bytes<T>(elements: usize) -> u64 {
+    ((elements + 1) * size_of::<T>()) as u64
+}
+
+/// Working space as elements.
+pub(crate) fn scratch_of<T: bytemuck::Pod>(bytes: &mut [u8]) -> &mut [T] {
+    bytemuck::pod_align_to_mut(bytes).1
 }
 
 /// A box as lines along one axis, the way kernels take them.

@@ -46,12 +46,14 @@ impl Rule for Arithmetic {
     }
 
     fn cost(&self) -> f64 {
-        match self.function {
-            Function::Power => 8.0,
-            Function::FloorDivide | Function::Remainder => 3.0,
-            Function::Hypot => 1.0,
-            _ => 0.3,
-        }
+        let (single, double) = match self.function {
+            Function::Power => (3.7, 9.7),
+            Function::FloorDivide | Function::Remainder if !self.compute.is_float() => (1.1, 1.1),
+            Function::FloorDivide | Function::Remainder => (4.5, 7.0),
+            Function::Hypot => (0.6, 3.9),
+            _ => (0.1, 0.2),
+        };
+        if self.compute == DType::F64 { double } else { single }
     }
 }
 

@@ -48,7 +48,7 @@ impl Rule for Bitwise {
     }
 
     fn cost(&self) -> f64 {
-        0.2
+        0.05
     }
 }
 

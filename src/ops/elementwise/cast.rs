@@ -25,7 +25,7 @@ impl Rule for Cast {
     }
 
     fn cost(&self) -> f64 {
-        0.3
+        0.1
     }
 }
 

@@ -30,7 +30,7 @@ impl Rule for Choose {
     }
 
     fn cost(&self) -> f64 {
-        0.3
+        0.1
     }
 }
 
@@ -41,14 +41,14 @@ fn choose<T: Numeric + Loads>(function: Function, operands: &[Feed<'_>], out: &m
             b,
             out,
             #[inline(always)]
-            |x: T, y: T| x.minimum(y),
+            |x: T, y: T| x.smaller(y),
         ),
         (Function::Maximum, [a, b]) => zip(
             a,
             b,
             out,
             #[inline(always)]
-            |x: T, y: T| x.maximum(y),
+            |x: T, y: T| x.larger(y),
         ),
         (Function::Abs, [a]) => map(
             a,
@@ -137,7 +137,7 @@ impl Rule for Clip {
     }
 
     fn cost(&self) -> f64 {
-        0.3
+        0.1
     }
 }
 
@@ -147,19 +147,19 @@ fn clip_rows<T: Numeric + Loads>(a: &Feed<'_>, low: Option<T>, high: Option<T>, 
             a,
             out,
             #[inline(always)]
-            |x: T| x.maximum(low).minimum(high),
+            |x: T| x.larger(low).smaller(high),
         ),
         (Some(low), None) => map(
             a,
             out,
             #[inline(always)]
-            |x: T| x.maximum(low),
+            |x: T| x.larger(low),
         ),
         (None, Some(high)) => map(
             a,
             out,
             #[inline(always)]
-            |x: T| x.minimum(high),
+            |x: T| x.smaller(high),
         ),
         (None, None) => map(
             a,

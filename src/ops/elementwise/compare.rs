@@ -91,7 +91,7 @@ impl Rule for Compare {
     }
 
     fn cost(&self) -> f64 {
-        0.2
+        0.05
     }
 }
 

@@ -111,8 +111,8 @@ fn real(op: &str, x: f64, y: f64) -> Option<Literal> {
         "remainder" => x.remainder(y),
         "power" => x.powf(y),
         "hypot" => x.hypot(y),
-        "minimum" => x.minimum(y),
-        "maximum" => x.maximum(y),
+        "minimum" => x.smaller(y),
+        "maximum" => x.larger(y),
         _ => return compare(op, x, y),
     };
     Some(Literal::Float(number))

@@ -9,9 +9,9 @@ pub(crate) trait Numeric: Element {
     /// What `floor_divide` leaves, with the sign of the divisor; an integer modulo zero gives 0.
     fn remainder(self, divisor: Self) -> Self;
     /// The smaller one; NaN wins.
-    fn minimum(self, other: Self) -> Self;
+    fn smaller(self, other: Self) -> Self;
     /// The larger one; NaN wins.
-    fn maximum(self, other: Self) -> Self;
+    fn larger(self, other: Self) -> Self;
     /// Without its sign; the least integer stays what it is.
     fn absolute(self) -> Self;
 }
@@ -19,12 +19,12 @@ pub(crate) trait Numeric: Element {
 macro_rules! order_of_integers {
     () => {
         #[inline(always)]
-        fn minimum(self, other: Self) -> Self {
+        fn smaller(self, other: Self) -> Self {
             self.min(other)
         }
 
         #[inline(always)]
-        fn maximum(self, other: Self) -> Self {
+        fn larger(self, other: Self) -> Self {
             self.max(other)
         }
     };
@@ -119,12 +119,12 @@ macro_rules! floats {
             }
 
             #[inline(always)]
-            fn minimum(self, other: Self) -> Self {
+            fn smaller(self, other: Self) -> Self {
                 if self <= other || self.is_nan() { self } else { other }
             }
 
             #[inline(always)]
-            fn maximum(self, other: Self) -> Self {
+            fn larger(self, other: Self) -> Self {
                 if self >= other || self.is_nan() { self } else { other }
             }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn nan_wins() {
-        assert!(f32::NAN.minimum(1.0).is_nan() && 1.0f32.minimum(f32::NAN).is_nan());
-        assert!(f32::NAN.maximum(1.0).is_nan() && 1.0f32.maximum(f32::NAN).is_nan());
+        assert!(f32::NAN.smaller(1.0).is_nan() && 1.0f32.smaller(f32::NAN).is_nan());
+        assert!(f32::NAN.larger(1.0).is_nan() && 1.0f32.larger(f32::NAN).is_nan());
     }
 }

