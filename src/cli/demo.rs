@@ -146,6 +146,7 @@ fn new_folder(parent: Option<&Path>) -> Result<TempDir> {
         return Err(Error::Usage(format!("--dir {}: is not a folder", missing.display())));
     }
     let parent = parent.map_or_else(temporary, Path::to_path_buf);
+    let parent = std::path::absolute(&parent).unwrap_or(parent);
     let made = tempfile::Builder::new().prefix("tilewise-demo-").tempdir_in(&parent);
     made.map_err(|e| Error::io(&parent, "cannot make a folder in it", e))
 }

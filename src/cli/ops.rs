@@ -8,6 +8,9 @@ use tilewise::{Error, Result};
 /// What the functions of the language that are no operations are listed under.
 const LANGUAGE: &str = "files and footprints";
 
+/// The boundary modes.
+const MODES: &str = "\"reflect\", \"mirror\", \"nearest\", \"constant\" or \"wrap\"";
+
 pub(super) fn ops(args: &OpsArgs) -> Result<()> {
     let width = term::width();
     match &args.name {
@@ -107,7 +110,8 @@ fn type_text(ty: Type) -> String {
         Type::IntegerPerAxis => "Whole number, or a list with one per axis".into(),
         Type::Weights => "List of numbers, nested for several axes".into(),
         Type::Bool => "true or false".into(),
-        Type::Mode => "\"reflect\", \"mirror\", \"nearest\", \"constant\" or \"wrap\"".into(),
+        Type::Mode => MODES.into(),
+        Type::ModePerAxis => format!("{MODES}, or a list with one per axis"),
         Type::DType => "Element type, such as \"uint16\"".into(),
         Type::Axis => "Axis: its letter or number".into(),
         Type::Word(words) => words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" or "),

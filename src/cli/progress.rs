@@ -82,11 +82,12 @@ fn pass_text(pass: usize, passes: usize, tiles: u64) -> String {
 impl Bar {
     fn start(&self, pass: usize, passes: usize, tiles: u64) {
         let now = Instant::now();
-        *self.pace() = Pace { started: now, shown: now, bytes: 0 };
-        self.bar.reset();
+        let mut pace = self.pace();
+        *pace = Pace { started: now, shown: now, bytes: 0 };
         self.bar.set_length(tiles);
         self.bar.set_prefix(format!("pass {}/{passes}", pass + 1));
-        self.bar.set_message("");
+        self.bar.set_message(self.figures(&pace));
+        self.bar.reset();
     }
 
     fn advance(&self, bytes: u64) {
