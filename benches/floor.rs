@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench floor [-- SIZE]`
 
-#[path = "support.rs"]
+#[path = "support/mod.rs"]
 #[allow(dead_code)]
 mod support;
 
