@@ -132,7 +132,7 @@ fn tiles_threads_and_access_do_not_show() {
     folder.ramp("in.npy", &[70, 90]);
     let pipeline = "gaussian_filter(sigma=2) |> threshold(\"otsu\") |> label()";
     folder.prints(&["run", "in.npy", "one.npy", pipeline]);
-    for more in [&["--tile", "7,90"][..], &["--threads", "3", "--no-mmap"], &["--memory-limit", "16MiB"]] {
+    for more in [&["--tile", "7,90"][..], &["--threads", "3", "--mmap"], &["--memory-limit", "16MiB"]] {
         folder.prints(&[&["run", "in.npy", "other.npy", pipeline, "--overwrite"][..], more].concat());
         assert!(fs::read(folder.path("one.npy")).unwrap() == fs::read(folder.path("other.npy")).unwrap(), "{more:?}");
     }
@@ -419,7 +419,7 @@ fn an_interrupted_run_cleans_up() {
 #[test]
 #[cfg(unix)]
 fn a_file_that_is_cut_off_during_the_run_is_one_line() {
-    for more in [&[][..], &["--no-mmap"]] {
+    for more in [&[][..], &["--mmap"]] {
         let folder = Folder::new();
         let mut child = long_run(&folder, more);
         wait_for_output(&folder, &mut child);

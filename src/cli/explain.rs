@@ -128,7 +128,7 @@ impl Namer<'_> {
         let sweep = &pass.sweep;
         PassShown {
             reads: pass.leaves.iter().map(|leaf| self.leaf(leaf)).collect(),
-            computes: counted(pass.nodes.iter().map(|node| self.step(node.step))),
+            computes: counted(self.called(pass)),
             writes: pass.targets.iter().map(|target| self.goal(target.goal, &target.from, pass)).collect(),
             domain: pass.domain.to_vec(),
             tile: sweep.tile.to_vec(),
@@ -144,6 +144,11 @@ impl Namer<'_> {
             scratch_bytes: sweep.scratch_bytes,
             memory: sweep.bill.total(),
         }
+    }
+
+    /// The calls a pass computes. What a call is made of inside is not shown.
+    fn called(&self, pass: &Pass) -> impl Iterator<Item = String> {
+        pass.nodes.iter().filter(|node| node.node.origin.is_some()).map(|node| self.step(node.step))
     }
 
     fn step(&self, step: usize) -> String {

@@ -41,7 +41,7 @@ impl Means {
         if tile.as_ref().is_some_and(|t| t.contains(&0)) {
             return Err(Error::Usage("--tile: a tile has at least one element along each axis".into()));
         }
-        Ok(Means { limit, threads, scratch_dir: args.scratch_dir.clone(), scratch_limit, mapped: !args.no_mmap, tile })
+        Ok(Means { limit, threads, scratch_dir: args.scratch_dir.clone(), scratch_limit, mapped: args.mmap, tile })
     }
 
     /// Gives a run these means. The limit is that of the process, so what it holds now counts: call this last, when

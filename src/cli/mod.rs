@@ -91,9 +91,9 @@ struct MeansArgs {
     /// The most bytes of intermediates on disk.
     #[arg(long, value_name = "SIZE")]
     scratch_limit: Option<String>,
-    /// Read files by position instead of mapping them into memory.
+    /// Map files into memory, window by window, instead of reading them by position.
     #[arg(long)]
-    no_mmap: bool,
+    mmap: bool,
     /// The shape of a tile, for tests.
     #[arg(long, value_delimiter = ',', hide = true)]
     tile: Option<Vec<u64>>,

@@ -172,11 +172,11 @@ impl Array {
         Array { node: Arc::new(node), port: 0 }
     }
 
-    /// The same node, remembering the call it came from (for messages and `explain`).
+    /// The same node, remembering the call it came from (for messages and `explain`): the outermost, as the user wrote it.
     pub fn from_call(self, call: &str) -> Self {
         match Arc::try_unwrap(self.node) {
             Ok(mut node) => {
-                node.origin.get_or_insert_with(|| Arc::from(call));
+                node.origin = Some(Arc::from(call));
                 Array { node: Arc::new(node), port: self.port }
             }
             Err(node) => Array { node, port: self.port },

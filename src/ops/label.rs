@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// `scipy.ndimage.label`.
 pub static LABEL: OpDef = OpDef {
     name: "label",
-    family: "Objects",
+    family: "objects",
     summary: "Numbers the connected components of the nonzero pixels.",
     details: "Objects are numbered from 1 in raster order of their first pixel, 0 is background: exactly scipy's \
               numbers, at any size. Pixels are connected across faces unless `structure` or `connectivity` says \
