@@ -74,6 +74,7 @@ pub mod lang;
 pub mod ops;
 pub mod plan;
 mod run;
+mod suggest;
 pub mod sys;
 
 pub use cancel::Cancel;

@@ -4,6 +4,7 @@ use crate::array::{ArraySpec, Buffer, Region, View, ViewMut, copy, for_each_row,
 use crate::budget::Lease;
 use crate::error::{Bytes, Error, Result};
 use crate::graph::Store;
+use crate::sys::{read_exact_at, write_all_at};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,39 +102,6 @@ impl Drop for ScratchFile {
         let len = *self.len.lock().unwrap_or_else(PoisonError::into_inner);
         self.scratch.used.fetch_sub(len, Ordering::Relaxed);
     }
-}
-
-#[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, out: &mut [u8], at: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, out, at)
-}
-
-#[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        let n = std::os::windows::fs::FileExt::seek_write(file, bytes, at)?;
-        bytes = &bytes[n..];
-        at += n as u64;
-    }
-    Ok(())
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut out: &mut [u8], mut at: u64) -> std::io::Result<()> {
-    while !out.is_empty() {
-        let n = std::os::windows::fs::FileExt::seek_read(file, out, at)?;
-        if n == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        out = &mut out[n..];
-        at += n as u64;
-    }
-    Ok(())
 }
 
 /// A kept intermediate, written by one pass and read by later ones.

@@ -1,9 +1,8 @@
 //! Test doubles for the executor: a compressed, chunked source and a sink that takes whole chunks. They live here, and
 //! not with the tests, so that every integration test shares them.
 
-use super::strided::copy_rows;
 use super::{Access, Facts, Layout, Order, ReadBill, Reader, Sink, Source};
-use crate::array::{ArraySpec, Dims, Region, View, ViewMut, grid_len, tiles_along};
+use crate::array::{ArraySpec, Dims, Region, View, ViewMut, copy, grid_len, tiles_along};
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -90,7 +89,7 @@ impl Reader for ChunkReader {
         }
         source.decoded[index as usize].fetch_add(1, Ordering::Relaxed);
         let bytes = decompress(&source.stored[index as usize]);
-        copy_rows(&mut out, &View::new(source.spec.dtype, &at.shape, &bytes));
+        copy(&mut out, &View::new(source.spec.dtype, &at.shape, &bytes));
         Ok(())
     }
 }
@@ -107,7 +106,7 @@ fn chunk_index(spec: &ArraySpec, chunk: &[u64], at: &Region) -> Result<u64> {
 fn packed(view: &View<'_>) -> Vec<u8> {
     let shape: Vec<u64> = view.shape().iter().map(|&n| n as u64).collect();
     let mut bytes = vec![0; view.elements() * view.dtype().size()];
-    copy_rows(&mut ViewMut::new(view.dtype(), &shape, &mut bytes), view);
+    copy(&mut ViewMut::new(view.dtype(), &shape, &mut bytes), view);
     bytes
 }
 
@@ -203,7 +202,7 @@ impl Sink for AlignedSink {
             }
         }
         let mut whole = ViewMut::new(self.spec.dtype, &self.spec.shape, &mut collected.data);
-        copy_rows(&mut whole.sub(at), &tile);
+        copy(&mut whole.sub(at), &tile);
         Ok(())
     }
 

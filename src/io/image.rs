@@ -2,10 +2,10 @@
 
 use super::file::FileBytes;
 use super::partial::Partial;
-use super::strided::{copy_rows, shape_text, swap};
+use super::strided::{shape_text, swap};
 use super::units::{micrometers_unless_print, per_centimeter, set_sizes};
 use super::{Access, Facts, Layout, OpenOptions, Order, ReadBill, Reader, Sink, Source, name_axes};
-use crate::array::{ArraySpec, Buffer, DType, Region, View, ViewMut, merge_axes};
+use crate::array::{ArraySpec, Buffer, DType, Region, View, ViewMut, copy, merge_axes};
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -86,7 +86,7 @@ impl Reader for WholeReader {
         // Chunks are decoded into buffers of their own, without gaps; this is for callers that do otherwise.
         let mut whole = Buffer::new(image.spec.bytes() as usize)?;
         (image.decode)(image, whole.bytes_mut())?;
-        copy_rows(&mut out, &View::new(image.spec.dtype, &image.spec.shape, whole.bytes()));
+        copy(&mut out, &View::new(image.spec.dtype, &image.spec.shape, whole.bytes()));
         Ok(())
     }
 }
@@ -347,7 +347,7 @@ impl Sink for PngSink {
 
     fn write(&mut self, at: &Region, tile: View<'_>) -> Result<()> {
         let mut whole = ViewMut::new(self.spec.dtype, &self.spec.shape, self.pixels.bytes_mut());
-        copy_rows(&mut whole.sub(at), &tile);
+        copy(&mut whole.sub(at), &tile);
         Ok(())
     }
 

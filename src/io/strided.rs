@@ -515,24 +515,6 @@ impl Sink for FlatSink {
     }
 }
 
-/// Copies a window element by element, on its axes as they are: also right where the last axis has length one.
-pub(super) fn copy_rows(to: &mut ViewMut<'_>, from: &View<'_>) {
-    let size = to.dtype().size();
-    let (shape, strides): (Extents, Extents) =
-        (to.shape().iter().copied().collect(), to.strides().iter().copied().collect());
-    let step = from.strides().last().copied().unwrap_or(1);
-    for_each_row(&shape, [&strides, from.strides()], |[t, f], n| {
-        let row = &mut to.data_mut()[t * size..(t + n) * size];
-        if step == 1 {
-            return row.copy_from_slice(&from.data()[f * size..(f + n) * size]);
-        }
-        for (i, e) in row.chunks_exact_mut(size).enumerate() {
-            let at = (f + i * step) * size;
-            e.copy_from_slice(&from.data()[at..at + size]);
-        }
-    });
-}
-
 /// Checks that a file has the pixels its header promises.
 ///
 /// # Errors

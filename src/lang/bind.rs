@@ -1,7 +1,7 @@
 //! Statements to saves and a result; what expressions mean is in `evaluate`.
 
 use super::ast::{Argument, Call, Expr, ExprKind, Literal, Name, Program, Span, Statement};
-use super::diagnostic::{Diagnostic, nearest, quoted};
+use super::diagnostic::{Diagnostic, quoted};
 use super::evaluate::Evaluator;
 use super::fold::kind;
 use super::functions::SAVE;
@@ -10,6 +10,7 @@ use super::parse::{parse, parse_literal};
 use crate::error::{Error, Result};
 use crate::graph::Array;
 use crate::ops::{Arg, OPS, OpDef};
+use crate::suggest::nearest;
 
 /// What the host does for a program.
 pub struct Host<'a> {

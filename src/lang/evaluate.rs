@@ -2,7 +2,7 @@
 
 use super::ast::{Argument, BinaryOp, Call, Expr, ExprKind, Literal, Name, Span, UnaryOp};
 use super::bind::{Host, OpenArgs, Request};
-use super::diagnostic::{Diagnostic, nearest, quoted};
+use super::diagnostic::{Diagnostic, quoted};
 use super::fold::{self, kind};
 use super::functions::{self, Footprint, Role};
 use super::implicit::INPUT;
@@ -10,6 +10,7 @@ use crate::array::{DType, Scalar};
 use crate::error::{Error, Result};
 use crate::graph::Array;
 use crate::ops::{self, Arg, OpDef, Selection, Type};
+use crate::suggest::nearest;
 use std::collections::BTreeMap;
 
 /// How many operations a program may ask for. Whoever walks the graph recurses (also `drop`), and a chain of

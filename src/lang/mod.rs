@@ -22,7 +22,7 @@ pub use ast::{
     Argument, BinaryOp, Call, Expr, ExprKind, Literal, Name, Pick, Program, Selector, Span, Statement, UnaryOp,
 };
 pub use bind::{Compiled, Host, OpenArgs, Request, Save, compile};
-pub use diagnostic::{Diagnostic, nearest, quoted};
+pub use diagnostic::{Diagnostic, quoted};
 pub use functions::{Function, symbols};
 pub use implicit::with_implicit_input;
 pub use parse::{MAX_DEPTH, MAX_LENGTH, parse, parse_literal};

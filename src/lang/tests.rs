@@ -1,5 +1,6 @@
 //! What the language accepts, how it groups, and what it says about the rest.
 
+use crate::suggest::nearest;
 use proptest::prelude::*;
 
 use super::*;

@@ -25,6 +25,7 @@ pub use select::{Pick, Selection, select};
 
 use crate::error::{Error, Result};
 use crate::graph::Array;
+pub use crate::suggest::nearest;
 
 /// Every operation, in the order `tilewise ops` shows them.
 pub static OPS: &[&OpDef] = &[
@@ -217,12 +218,6 @@ impl Array {
         let positional = std::iter::once(Arg::Array(self.clone())).chain(positional).collect();
         call(name, positional, keyword.into_iter().map(|(k, v)| (k.to_string(), v)).collect())
     }
-}
-
-/// The candidate most like `name`, if any is like it at all.
-pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (name.len() / 3).max(1);
-    candidates.map(|c| (strsim::damerau_levenshtein(name, c), c)).filter(|&(d, _)| d <= allowed).min().map(|(_, c)| c)
 }
 
 impl OpDef {
