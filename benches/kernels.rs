@@ -14,7 +14,8 @@ use tilewise::kernels::uniform::{uniform, uniform_scratch};
 const SIDE: usize = 512;
 
 fn bench(name: &str, mut body: impl FnMut()) {
-    if std::env::args().nth(1).is_some_and(|filter| !name.contains(&filter)) {
+    let filter = std::env::args().skip(1).find(|a| !a.starts_with('-'));
+    if filter.is_some_and(|filter| !name.contains(&filter)) {
         return;
     }
     let mut speeds: Vec<f64> = (0..40)

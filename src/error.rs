@@ -58,6 +58,9 @@ pub enum Error {
     /// The run was cancelled.
     #[error("interrupted")]
     Cancelled,
+    /// A mistake of ours.
+    #[error("internal: {0}; please report it")]
+    Internal(String),
     /// A closure of the caller panicked inside a tile.
     #[error("a worker panicked: {0}")]
     Panicked(String),
@@ -135,7 +138,7 @@ impl Error {
     /// The exit code of the command: 1 failed, 2 usage or pipeline, 3 does not fit, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::File { .. } | Error::Format { .. } | Error::Panicked(_) => 1,
+            Error::File { .. } | Error::Format { .. } | Error::Panicked(_) | Error::Internal(_) => 1,
             Error::Op { .. } | Error::Pipeline { .. } | Error::Usage(_) => 2,
             Error::Memory(_) | Error::Scratch(_) => 3,
             Error::Cancelled => 130,

@@ -116,6 +116,10 @@ fn check(pipelines: &[&str], input: &Input, random: &mut Random) -> bool {
     else {
         return false;
     };
+    // Padding grows quickly with the rank.
+    if naive.array_spec().is_some_and(|s| s.elements() > 300_000) {
+        return false;
+    }
     let ports: Vec<&str> = naive.node().ports.to_vec();
     let pairs: Vec<(Array, Array)> = match ports.len() {
         0 => vec![(naive, array)],
@@ -180,9 +184,12 @@ fn diamonds_and_barriers_are_the_same_tiled_and_whole() {
         "l = label(input > mean(input)); where(l > 0, l, gaussian_filter(input, 1))",
         "t = threshold(input, \"otsu\"); uniform_filter(t, 3) + uniform_filter(t, 7, mode=\"constant\") * sum(t)",
         "l = label(input > 3, structure=\"full\"); maximum_filter(l, 3) - label(l == 2)",
+        "g = gaussian_filter(input, 1); pad(g[0:1], 3, mode=\"wrap\") + mean(g)",
+        "pad(gaussian_filter(pad(input, 20)[9:], 2)[3:], [30, 30], mode=\"wrap\")",
+        "p = pad(input, 12); p + pad(minimum_filter(p[1:13], 3), [[20, 0]], mode=\"reflect\")[8:]",
     ];
     let mut compared = 0;
-    for seed in 0..150 {
+    for seed in 0..270 {
         let mut random = Random(seed * 17 + 3);
         let input = Input::random(&mut random);
         let text = texts[seed as usize % texts.len()];

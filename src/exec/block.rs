@@ -108,7 +108,7 @@ impl<'a> Worker<'a> {
                     slot.targets[target] = out;
                     done?;
                 }
-                (None, None) => return Err(Error::Usage("internal: a node has no buffer".into())),
+                (None, None) => return Err(Error::Internal("a node has no buffer".into())),
             }
         }
         self.take_targets(at, inner, &demands, slot)?;
@@ -162,7 +162,7 @@ impl<'a> Worker<'a> {
                 }
                 Ref::Node(n) => {
                     let Some(buffer) = self.pass.sweep.arena_of[n] else {
-                        return Err(Error::Usage("internal: an input has no buffer".into()));
+                        return Err(Error::Internal("an input has no buffer".into()));
                     };
                     let sets = &demands.nodes[n];
                     let bytes = self.arena[buffer].bytes();
@@ -176,12 +176,12 @@ impl<'a> Worker<'a> {
                 continue;
             }
             let Some(outside) = need.outside else {
-                return Err(Error::Usage(format!("internal: {} wants what was not read", op.name())));
+                return Err(Error::Internal(format!("{} wants what was not read", op.name())));
             };
             let bytes = crate::array::elements(&need.shape) as usize * spec.dtype.size();
             let (own, rest) = space
                 .split_at_mut_checked(bytes.next_multiple_of(64))
-                .ok_or_else(|| Error::Usage("internal: too little room to gather".into()))?;
+                .ok_or_else(|| Error::Internal("too little room to gather".into()))?;
             space = rest;
             let mut view = ViewMut::new(spec.dtype, &need.shape, own);
             gather(&mut view, &need, outside, sets, &packed, &spec.shape, &mut self.tables);
@@ -250,7 +250,7 @@ pub(crate) fn packed_part<'a>(
     at: &Region,
     bytes: &'a [u8],
 ) -> Result<View<'a>> {
-    let part = sets.packed_box(at).ok_or_else(|| Error::Usage("internal: a target was not computed".into()))?;
+    let part = sets.packed_box(at).ok_or_else(|| Error::Internal("a target was not computed".into()))?;
     Ok(View::new(spec.dtype, &sets.packed_shape(), bytes).sub(&part))
 }
 

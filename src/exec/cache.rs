@@ -1,15 +1,14 @@
 //! Decoded chunks that tiles come back to. A chunk is decoded by one reader; others who want it wait.
 
 use crate::array::{ArraySpec, Buffer, Dims, Region, View, ViewMut, elements, tiles_along};
-use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::Reader;
 use lru::LruCache;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-const CANCEL_POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 /// A fixed number of chunk buffers, the least recently used one given up first.
 pub(crate) struct ChunkCache {
@@ -60,30 +59,29 @@ impl ChunkCache {
         &self,
         id: u64,
         reader: &mut dyn Reader,
-        cancel: &Cancel,
+        ended: &dyn Fn() -> bool,
         with: impl FnOnce(&Region, &View<'_>),
     ) -> Result<()> {
         let region = chunk_region(&self.spec, &self.chunk, id);
-        let slot = match self.claim(id, cancel)? {
-            Claim::Ready(slot) => slot,
-            Claim::Decode(slot) => {
-                self.decode(slot, &region, reader)?;
-                slot
-            }
+        let (slot, decode) = match self.claim(id, ended)? {
+            Claim::Ready(slot) => (slot, false),
+            Claim::Decode(slot) => (slot, true),
         };
-        {
-            let buffer = self.buffers[slot].read().unwrap_or_else(PoisonError::into_inner);
-            with(&region, &View::new(self.spec.dtype, &region.shape, buffer.bytes()));
+        let _use = Use { cache: self, slot };
+        if decode {
+            self.decode(slot, &region, reader)?;
         }
-        self.lock().slots[slot].users -= 1;
-        self.changed.notify_all();
+        let buffer = self.buffers[slot].read().unwrap_or_else(PoisonError::into_inner);
+        with(&region, &View::new(self.spec.dtype, &region.shape, buffer.bytes()));
         Ok(())
     }
 
-    fn claim(&self, id: u64, cancel: &Cancel) -> Result<Claim> {
+    fn claim(&self, id: u64, ended: &dyn Fn() -> bool) -> Result<Claim> {
         let mut state = self.lock();
         loop {
-            cancel.check()?;
+            if ended() {
+                return Err(Error::Cancelled);
+            }
             if let Some(&slot) = state.places.get(&id) {
                 if state.slots[slot].ready {
                     state.slots[slot].users += 1;
@@ -97,7 +95,7 @@ impl ChunkCache {
                 state.slots[slot] = Slot { users: 1, ready: false, chunk: Some(id) };
                 return Ok(Claim::Decode(slot));
             }
-            let waited = self.changed.wait_timeout(state, CANCEL_POLL);
+            let waited = self.changed.wait_timeout(state, POLL);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -108,23 +106,36 @@ impl ChunkCache {
             let mut buffer = self.buffers[slot].write().unwrap_or_else(PoisonError::into_inner);
             reader.read(region, ViewMut::new(self.spec.dtype, &region.shape, buffer.bytes_mut()))
         };
-        let mut state = self.lock();
-        match done {
-            Ok(()) => state.slots[slot].ready = true,
-            Err(_) => {
-                if let Some(id) = state.slots[slot].chunk.take() {
-                    state.places.pop(&id);
-                }
-                state.slots[slot] = Slot::default();
-            }
+        if done.is_ok() {
+            self.lock().slots[slot].ready = true;
+            self.changed.notify_all();
         }
-        drop(state);
-        self.changed.notify_all();
         done
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A buffer in use. However the use ends, others get the buffer back; one that was not filled is forgotten.
+struct Use<'a> {
+    cache: &'a ChunkCache,
+    slot: usize,
+}
+
+impl Drop for Use<'_> {
+    fn drop(&mut self) {
+        let mut state = self.cache.lock();
+        let slot = &mut state.slots[self.slot];
+        slot.users -= 1;
+        if !slot.ready {
+            let chunk = slot.chunk.take();
+            *slot = Slot::default();
+            chunk.map(|id| state.places.pop(&id));
+        }
+        drop(state);
+        self.cache.changed.notify_all();
     }
 }
 

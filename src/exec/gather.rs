@@ -38,6 +38,9 @@ pub(crate) fn gather(
 ) {
     let rank = whole.len();
     let Some(last) = rank.checked_sub(1) else { return };
+    if sets.is_empty() {
+        return out.fill(cval.bytes());
+    }
     for axis in 0..last {
         let table = &mut tables.axes[axis];
         table.clear();

@@ -61,7 +61,8 @@ pub fn run(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Result
 
 fn run_passes(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Result<Report> {
     let started = Instant::now();
-    let _program: Lease = context.budget.lease("program", plan.bill.get("program"), context.cancel)?;
+    // All that the dearest pass holds, at once: two runs that share a budget must not wait for each other's second half.
+    let _leases: Vec<Lease> = context.budget.lease_all(&plan.bill.entries, context.cancel)?;
     let mut report = Report { predicted: plan.bill.total(), ..Report::default() };
     let mut values = Values::new(plan);
     let mut kept: Vec<Option<Arc<Kept>>> = plan.spills.iter().map(|_| None).collect();

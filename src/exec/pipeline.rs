@@ -6,7 +6,6 @@ use super::scratch::Kept;
 use super::values::Values;
 use super::{Context, Event, PassReport};
 use crate::array::{Buffer, Region, View, grid_len};
-use crate::budget::Lease;
 use crate::error::{Error, Result};
 use crate::graph::{NodeKind, OpKind, ScanState, Stitcher, Store};
 use crate::plan::{Demands, Goal, Output, Pass, Plan, Ref, To};
@@ -129,8 +128,6 @@ pub(crate) fn run_pass(
     let started = Instant::now();
     let pass = &plan.passes[index];
     prepare_kept(plan, pass, kept, context)?;
-    let wanted: Vec<(String, u64)> = pass.sweep.bill.entries.iter().filter(|e| !lasting(&e.0)).cloned().collect();
-    let _leases: Vec<Lease> = context.budget.lease_all(&wanted, context.cancel)?;
     let mut takers = Takers::begin(plan, pass, outputs, kept, context)?;
     let scalars = Scalars::new(pass, values)?;
     let origins = origins(pass, values, kept)?;
@@ -147,19 +144,13 @@ pub(crate) fn run_pass(
     })
 }
 
-/// Entries that are held for the whole run, not for a pass.
-fn lasting(entry: &str) -> bool {
-    matches!(entry, "program" | "intermediates in memory" | "results" | "outputs on tmpfs")
-}
-
 /// Makes room for the intermediates that this pass writes.
 fn prepare_kept(plan: &Plan, pass: &Pass, kept: &mut [Option<Arc<Kept>>], context: &Context<'_>) -> Result<()> {
     for target in &pass.targets {
         if let Goal::Spill(i) = target.goal {
             let spill = &plan.spills[i];
             let room = if spill.in_memory {
-                let lease = context.budget.lease("intermediates in memory", spill.spec.bytes(), context.cancel)?;
-                Kept::in_memory(&spill.spec, lease)?
+                Kept::in_memory(&spill.spec)?
             } else {
                 Kept::on_disk(&spill.spec, &context.scratch)?
             };
@@ -335,7 +326,7 @@ fn read_tiles(
         slot.region = Region::tile(&pass.domain, &pass.sweep.tile, slot.index);
         pass.demand(&slot.region, &mut slot.demands);
         for (i, origin) in origins.iter().enumerate() {
-            origin.fill(&slot.demands.leaves[i], &mut slot.leaves[i], &mut readers[i], shared.context)?;
+            origin.fill(&slot.demands.leaves[i], &mut slot.leaves[i], &mut readers[i], &|| shared.ended())?;
         }
         shared.context.observer.event(&Event::TileRead { tile: slot.index });
         if out.send(slot).is_err() {
@@ -370,7 +361,10 @@ fn write_tiles(
     let mut waiting: BTreeMap<u64, Slot> = BTreeMap::new();
     let mut next = 0;
     while next < shared.pass.sweep.tiles {
-        let Some(slot) = shared.next(tiles) else { return Ok(()) };
+        let Some(slot) = shared.next(tiles) else {
+            let lost = || Error::Internal("tiles were lost".into());
+            return if shared.ended() { Ok(()) } else { Err(lost()) };
+        };
         waiting.insert(slot.index, slot);
         while let Some(mut slot) = waiting.remove(&next) {
             takers.take(&mut slot)?;

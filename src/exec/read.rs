@@ -76,7 +76,7 @@ impl Origin {
         wanted: &IntervalSets,
         buffer: &mut Buffer,
         reader: &mut Option<Box<dyn Reader>>,
-        context: &Context<'_>,
+        ended: &dyn Fn() -> bool,
     ) -> Result<()> {
         let shape = wanted.packed_shape();
         let mut packed = packed_view(&self.spec, &shape, buffer)?;
@@ -85,13 +85,15 @@ impl Origin {
             match (&self.from, reader.as_mut()) {
                 (From::Source(_), Some(reader)) => reader.read(at, out),
                 (From::Chunks(_, chunk, decodes), Some(reader)) => chunks_of(&self.spec, chunk, at, |id| {
-                    context.cancel.check()?;
+                    if ended() {
+                        return Err(Error::Cancelled);
+                    }
                     decodes.fetch_add(1, Ordering::Relaxed);
                     let region = chunk_region(&self.spec, chunk, id);
                     reader.read(&region, out.sub(&region.relative_to(&at.start)))
                 }),
                 (From::Cached(_, chunk, cache), Some(reader)) => chunks_of(&self.spec, chunk, at, |id| {
-                    cache.with_chunk(id, reader.as_mut(), context.cancel, |region, view| {
+                    cache.with_chunk(id, reader.as_mut(), ended, |region, view| {
                         if let Some(both) = region.intersection(at) {
                             let part = view.sub(&both.relative_to(&region.start));
                             copy(&mut out.sub(&both.relative_to(&at.start)), &part);
@@ -124,9 +126,7 @@ pub(crate) fn packed_view<'a>(spec: &ArraySpec, shape: &[u64], buffer: &'a mut B
     let bytes = crate::array::elements(shape) as usize * spec.dtype.size();
     if bytes > buffer.len() {
         let planned = buffer.len();
-        return Err(Error::Usage(format!(
-            "internal: a box of {bytes} bytes was planned with {planned}; please report"
-        )));
+        return Err(Error::Internal(format!("a box of {bytes} bytes was planned with {planned}")));
     }
     Ok(ViewMut::new(spec.dtype, shape, buffer.bytes_mut()))
 }

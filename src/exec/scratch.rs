@@ -1,7 +1,6 @@
 //! Intermediates between passes: nameless files that vanish with the process, or memory where they are small.
 
 use crate::array::{ArraySpec, Buffer, Region, View, ViewMut, copy, for_each_row, merge_axes};
-use crate::budget::Lease;
 use crate::error::{Bytes, Error, Result};
 use crate::graph::Store;
 use crate::sys::{read_exact_at, write_all_at};
@@ -113,15 +112,15 @@ pub(crate) struct Kept {
 
 #[derive(Debug)]
 enum Place {
-    Memory { data: RwLock<Buffer>, _lease: Lease },
+    Memory(RwLock<Buffer>),
     Disk(ScratchFile),
 }
 
 impl Kept {
-    /// Room in memory, on that lease.
-    pub(crate) fn in_memory(spec: &ArraySpec, lease: Lease) -> Result<Self> {
+    /// Room in memory; it is on the run's lease.
+    pub(crate) fn in_memory(spec: &ArraySpec) -> Result<Self> {
         let data = RwLock::new(Buffer::new(spec.bytes() as usize)?);
-        Ok(Kept { spec: spec.clone(), place: Place::Memory { data, _lease: lease } })
+        Ok(Kept { spec: spec.clone(), place: Place::Memory(data) })
     }
 
     /// Room on disk.
@@ -134,7 +133,7 @@ impl Kept {
     /// Writes a box.
     pub(crate) fn write(&self, at: &Region, tile: &View<'_>) -> Result<()> {
         match &self.place {
-            Place::Memory { data, .. } => {
+            Place::Memory(data) => {
                 let mut data = data.write().unwrap_or_else(PoisonError::into_inner);
                 let mut whole = ViewMut::new(self.spec.dtype, &self.spec.shape, data.bytes_mut());
                 copy(&mut whole.sub(at), tile);
@@ -152,7 +151,7 @@ impl Kept {
     /// Reads a box.
     pub(crate) fn read(&self, at: &Region, out: &mut ViewMut<'_>) -> Result<()> {
         match &self.place {
-            Place::Memory { data, .. } => {
+            Place::Memory(data) => {
                 let data = data.read().unwrap_or_else(PoisonError::into_inner);
                 copy(out, &View::new(self.spec.dtype, &self.spec.shape, data.bytes()).sub(at));
                 Ok(())

@@ -52,6 +52,12 @@ impl Need {
         Need { start: region.start.iter().map(|&s| s as i64).collect(), shape: region.shape.clone(), outside: None }
     }
 
+    /// Whether all of it is the constant outside.
+    pub fn lies_outside(&self, shape: &[u64]) -> bool {
+        let apart = |((&lo, &len), &n): ((&i64, &u64), &u64)| lo >= n as i64 || lo + len as i64 <= 0;
+        matches!(self.outside, Some((Mode::Constant, _))) && self.start.iter().zip(&self.shape).zip(shape).any(apart)
+    }
+
     /// The output's own box widened along one axis.
     pub fn window(out: &Region, axis: usize, before: u64, after: u64, mode: Mode, cval: Scalar) -> Self {
         let mut need = Need::inside(out);

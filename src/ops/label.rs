@@ -21,7 +21,10 @@ pub static LABEL: OpDef = OpDef {
               on. The result is uint32, or uint64 for arrays that could hold more than 2^32-1 objects.\n\n\
               The image is swept in slabs of whole rows; memory holds slabs and the seam between two of them, never \
               the objects: a mask of 1 bit per pixel and the seams go to scratch, and the numbers are painted when a \
-              later pass asks for them. NaN is nonzero.",
+              later pass asks for them. NaN is nonzero.\n\n\
+              The seam of an array with more than two axes is a plane, the product of all axes but the first: for the \
+              worst data memory holds about 6 bytes for each of its pixels, so that 1000 x 1000 planes need 13 MiB \
+              in all, and arrays of few, huge planes are refused under a small limit.",
     reference: "scipy.ndimage.label; connectivity as skimage.measure.label",
     params: &[
         Param { name: "input", ty: Type::Array, default: None, doc: "any array; nonzero is object" },
@@ -116,10 +119,16 @@ struct Label {
 
 impl Label {
     fn geometry(&self, schedule: &Schedule) -> Result<Geometry> {
-        let rows: u64 = schedule.slab.split_last().map_or(1, |(_, rows)| rows.iter().product());
-        Geometry::new(&schedule.shape, &self.structure, rows.max(1)).map_err(|e| Error::op("label", e))
+        let rows = |shape: &[u64]| shape.split_last().map_or(1, |(_, rows)| rows.iter().product::<u64>()).max(1);
+        // The axis along which slabs are cut; all of it, for every index of the axes before, is a unit.
+        let cut = schedule.slab.iter().position(|&n| n > 1).unwrap_or(0).min(schedule.slab.len().saturating_sub(2));
+        Geometry::in_units(&schedule.shape, &self.structure, rows(&schedule.slab), rows(&schedule.shape[cut..]))
+            .map_err(|e| Error::op("label", e))
     }
 }
+
+/// The bill of a slab that cannot be indexed: nothing fits it.
+const IMPOSSIBLE: u64 = 1 << 60;
 
 impl StitchOp for Label {
     fn name(&self) -> &'static str {
@@ -127,12 +136,14 @@ impl StitchOp for Label {
     }
 
     fn bill(&self, _input: &ArraySpec, schedule: &Schedule) -> StitchBill {
-        let Ok(geometry) = self.geometry(schedule) else { return StitchBill::default() };
+        let Ok(geometry) = self.geometry(schedule) else {
+            return StitchBill { merge: IMPOSSIBLE, ..StitchBill::default() };
+        };
         let bill = geometry.bill();
         StitchBill {
             piece: bill.piece_bytes,
             local: bill.local_bytes - bill.piece_bytes,
-            merge: bill.merge_bytes.max(bill.resolve_bytes) + bill.labels_bytes,
+            merge: bill.merge_bytes.max(bill.resolve_bytes),
             apply: bill.apply_bytes,
             shared: bill.labels_bytes,
             scratch: bill.scratch_bytes,
@@ -193,7 +204,7 @@ struct Labelling {
 }
 
 fn misused(what: &str) -> Error {
-    Error::op("label", format!("internal: {what}"))
+    Error::Internal(format!("label: {what}"))
 }
 
 impl Stitcher for Labelling {

@@ -18,7 +18,6 @@ use crate::array::{ArraySpec, Spec};
 use crate::error::{Error, Result, Shortage};
 use crate::graph::{Array, NodeKind, OpKind};
 use crate::io::{Access, Sink};
-use std::collections::HashMap;
 
 /// Where a result goes.
 #[derive(Debug)]
@@ -144,24 +143,24 @@ impl Plan {
         ports: &[Port],
         placement: &place::Placement,
     ) -> Result<Plan> {
-        let mut why = placement.why.clone();
         let held = placement.spills.iter().filter(|s| s.in_memory).map(|s| s.spec.bytes()).sum();
         let values = steps.iter().flat_map(|s| s.value_bytes()).sum();
         let mut passes = pass::build(steps, ports, outputs, placement)?;
-        let mut schedules = HashMap::new();
-        let mut short: Option<Box<Shortage>> = None;
-        for pass in &mut passes {
-            match tile::choose(pass, steps, outputs, resources, (held, values), &mut schedules) {
-                Ok(()) => why.extend(pass.sweep.why.iter().cloned()),
-                // The need of a plan is that of its neediest pass.
-                Err(Error::Memory(more)) if short.as_ref().is_none_or(|s| s.need < more.need) => short = Some(more),
-                Err(Error::Memory(_)) => {}
-                Err(other) => return Err(other),
+        let mut slab_cap = u64::MAX;
+        let short = loop {
+            let short = tile::choose_all(&mut passes, steps, outputs, resources, (held, values), slab_cap)?;
+            // Slabs that suit the pass that cuts them may be too large for the passes that read them.
+            let slabs = passes.iter().filter_map(Pass::slab_elements).max().unwrap_or(0);
+            if short.is_none() || slabs <= 1 || slab_cap == 1 {
+                break short;
             }
-        }
+            slab_cap = (slabs / 2).min(slab_cap / 2).max(1);
+        };
         if let Some(short) = short {
             return Err(Error::Memory(short));
         }
+        let mut why = placement.why.clone();
+        why.extend(passes.iter().flat_map(|p| p.sweep.why.iter().cloned()));
         let worst = passes.iter().map(|p| &p.sweep.bill).max_by_key(|b| b.total());
         let bill = match worst {
             Some(bill) => bill.clone(),

@@ -164,7 +164,7 @@ impl Pass {
                     Ref::Scalar(_) => continue,
                 };
                 let need = op.need(k, at, &node.specs);
-                if need.shape.contains(&0) {
+                if need.shape.contains(&0) || need.lies_outside(&node.specs[k].shape) {
                     continue;
                 }
                 for (axis, axis_set) in set.axes.iter_mut().enumerate() {
@@ -192,6 +192,12 @@ impl Pass {
             },
             _ => None,
         })
+    }
+
+    /// The elements of a slab, if this pass cuts slabs.
+    pub(crate) fn slab_elements(&self) -> Option<u64> {
+        let cuts = self.targets.iter().any(|t| matches!(t.goal, Goal::Stitch(_)));
+        (cuts && !self.sweep.tile.is_empty()).then(|| crate::array::elements(&self.sweep.tile))
     }
 
     /// The node that is computed straight into the tile of a target: consumed by that target alone.

@@ -3,11 +3,14 @@
 use super::{Output, Port, Spill, Step, To};
 use crate::error::Bytes;
 use crate::graph::{NodeKind, OpKind};
+use crate::io::Layout;
 use std::collections::HashSet;
 
 /// Nanoseconds per byte: reading from the page cache, and writing scratch.
 const READ: f64 = 0.2;
 const WRITE: f64 = 0.65;
+/// Nanoseconds per byte of decoding a chunk.
+const DECODE: f64 = 3.0;
 
 /// The kept intermediates and the reasons.
 #[derive(Debug)]
@@ -72,7 +75,57 @@ pub(crate) fn decide(steps: &[Step], ports: &[Port], outputs: &[Output]) -> Plac
             ));
         }
     }
+    drop_unread(&mut placement, steps, ports, outputs);
     placement
+}
+
+/// Gives up what is kept but read by no later pass, because something closer to that pass is kept too.
+fn drop_unread(placement: &mut Placement, steps: &[Step], ports: &[Port], outputs: &[Output]) {
+    for i in (0..placement.spills.len()).rev() {
+        if !is_read(placement, steps, ports, outputs, placement.spills[i].step) {
+            let name = format!("{} is kept", title(&steps[placement.spills[i].step]));
+            placement.why.retain(|why| !why.starts_with(&name));
+            placement.spills.remove(i);
+        }
+    }
+}
+
+/// Whether a later pass reaches a kept step without meeting another kept one first.
+fn is_read(placement: &Placement, steps: &[Step], ports: &[Port], outputs: &[Output], step: usize) -> bool {
+    let mut goals: Vec<(usize, usize)> = Vec::new();
+    for (port, output) in ports.iter().zip(outputs) {
+        if matches!(output.to, To::Sink(_)) {
+            goals.push((port.step, steps[port.step].level));
+        }
+    }
+    for kept in &placement.spills {
+        goals.push((kept.step, steps[kept.step].level));
+    }
+    for at in steps {
+        if let NodeKind::Op(OpKind::Scan(_) | OpKind::Stitch(_)) = &at.node.kind {
+            goals.push((at.inputs[0].step, at.runs_at()));
+        }
+    }
+    goals.iter().any(|&(goal, level)| reads(placement, steps, goal, level, step))
+}
+
+/// Whether a pass of that level that computes `goal` reads the kept `step`.
+fn reads(placement: &Placement, steps: &[Step], goal: usize, level: usize, step: usize) -> bool {
+    let mut seen = HashSet::from([goal]);
+    let mut open = vec![goal];
+    while let Some(at) = open.pop() {
+        let kept = placement.spill_of(at).is_some() && steps[at].level < level;
+        if kept {
+            if at == step {
+                return true;
+            }
+            continue;
+        }
+        if steps[at].streams() {
+            open.extend(steps[at].inputs.iter().map(|p| p.step).filter(|&s| seen.insert(s)));
+        }
+    }
+    false
 }
 
 /// The name of a step for people.
@@ -146,11 +199,17 @@ fn compute_cost(steps: &[Step], placement: &Placement, step: usize) -> f64 {
                     }
                 }
             }
-            _ => {
-                cost +=
-                    steps[at].spec(0).map_or(0.0, |s| if s.rank() == 0 { 0.0 } else { s.dtype.size() as f64 * READ })
-            }
+            kind => cost += read_cost(kind, &steps[at]),
         }
     }
     cost
+}
+
+/// Nanoseconds per element to read a file or a kept intermediate.
+fn read_cost(kind: &NodeKind, step: &Step) -> f64 {
+    let size = step.spec(0).filter(|s| s.rank() > 0).map_or(0.0, |s| s.dtype.size() as f64);
+    match kind {
+        NodeKind::Source(source) if matches!(source.layout(), Layout::Chunked { .. }) => size * DECODE,
+        _ => size * READ,
+    }
 }

@@ -8,7 +8,7 @@ use super::bill::Bill;
 use super::pass::{Demands, Goal, LeafKind, Pass, Ref};
 use super::{Output, Resources, Step, To, shortage};
 use crate::array::{ArraySpec, Dims, IntervalSets, Region, elements, grid_len, tiles_along};
-use crate::error::Result;
+use crate::error::{Error, Result, Shortage};
 use crate::graph::{NodeKind, OpKind, Schedule, StitchBill};
 use crate::io::{Layout, ReadBill};
 use std::collections::HashMap;
@@ -30,6 +30,8 @@ const UNCACHED: f64 = 1.6;
 const CLOSE: f64 = 1.04;
 /// Bytes of index table per coordinate when an input is put together across an edge.
 const INDEX: u64 = 40;
+/// Sets of intervals have at most this many pieces along an axis; beyond that they swallow gaps.
+const MAX_PIECES: u64 = 4;
 /// How many positions along an axis are examined: those at both ends and a spread between.
 const EXAMINED: u64 = 9;
 
@@ -76,7 +78,7 @@ pub struct Sweep {
     pub bytes_written: u64,
     /// See `bytes_read`.
     pub scratch_bytes: u64,
-    /// Estimated nanoseconds of work, all threads together.
+    /// Estimated nanoseconds that the pass takes.
     pub time: f64,
     /// Elements computed and read per element of the result, 1 where there are no halos.
     pub amplification: f64,
@@ -124,19 +126,66 @@ struct Setting<'a> {
     chunks: Vec<Option<Dims>>,
     read_bill: ReadBill,
     raster: bool,
+    /// Some op wants something other than its surroundings.
+    displaced: bool,
+}
+
+/// Whether an op wants of some input a place other than the one around its output.
+fn is_displacing(node: &super::PassNode) -> bool {
+    let start: Dims = node.spec.shape.iter().map(|&n| n / 2).collect();
+    let out = Region { shape: start.iter().map(|_| 1).collect(), start };
+    node.specs.iter().enumerate().filter(|(_, spec)| spec.rank() > 0).any(|(k, spec)| {
+        let need = node.op().need(k, &out, &node.specs);
+        let around = |axis: usize| {
+            let (lo, at) = (need.start[axis], out.start[axis] as i64);
+            spec.shape[axis] == 1 || (lo <= at && at < lo + need.shape[axis] as i64)
+        };
+        let same = |axis: usize| spec.shape[axis] == node.spec.shape[axis] || spec.shape[axis] == 1;
+        spec.rank() != node.spec.rank() || (0..spec.rank()).any(|axis| !same(axis) || !around(axis))
+    })
+}
+
+/// Chooses the sweeps of all passes; what the neediest of them is short of, if any is.
+pub(crate) fn choose_all(
+    passes: &mut [Pass],
+    steps: &[Step],
+    outputs: &[Output],
+    resources: &Resources,
+    held: (u64, u64),
+    slab_cap: u64,
+) -> Result<Option<Box<Shortage>>> {
+    let mut schedules = HashMap::new();
+    let mut short: Option<Box<Shortage>> = None;
+    for pass in passes {
+        match choose(pass, steps, outputs, resources, held, &mut schedules, slab_cap) {
+            Ok(()) => {}
+            Err(Error::Memory(more)) if short.as_ref().is_none_or(|s| s.need < more.need) => short = Some(more),
+            Err(Error::Memory(_)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(short)
 }
 
 /// Chooses the sweep of a pass.
-pub(crate) fn choose(
+fn choose(
     pass: &mut Pass,
     steps: &[Step],
     outputs: &[Output],
     resources: &Resources,
     (held, values): (u64, u64),
     schedules: &mut HashMap<usize, (Schedule, StitchBill)>,
+    slab_cap: u64,
 ) -> Result<()> {
-    let setting = Setting::new(pass, steps, outputs, resources, Bill::base(resources, held, values), schedules);
-    let candidates: Vec<Candidate> = setting.path().iter().flat_map(|tile| setting.candidates(tile)).collect();
+    let base = Bill::base(resources, held, values);
+    let setting = Setting::new(pass, steps, outputs, resources, base, schedules);
+    let mut path = setting.path();
+    if setting.raster {
+        let last = path.pop();
+        path.retain(|tile| elements(tile) <= slab_cap);
+        path.extend(last);
+    }
+    let candidates: Vec<Candidate> = path.iter().flat_map(|tile| setting.candidates(tile)).collect();
     let sweep = setting.pick(&candidates)?;
     schedules.extend(sweep.schedules.clone());
     pass.sweep = sweep;
@@ -184,7 +233,8 @@ impl<'a> Setting<'a> {
             chunks.push(chunk);
         }
         let raster = pass.targets.iter().any(|t| matches!(t.goal, Goal::Stitch(_)));
-        Setting { pass, steps, resources, base, sinks, chunks, read_bill, raster }
+        let displaced = pass.nodes.iter().any(is_displacing);
+        Setting { pass, steps, resources, base, sinks, chunks, read_bill, raster, displaced }
     }
 
     /// Tiles from the whole domain down to the smallest, each cheaper to hold and the least dearer to run.
@@ -233,9 +283,6 @@ impl<'a> Setting<'a> {
             return None;
         }
         let half = n.div_ceil(2);
-        if self.raster && self.pass.domain[..axis].iter().any(|&d| d > 1) {
-            return largest_divisor(self.pass.domain[axis], half);
-        }
         if let Some(unit) = &self.pass.sweep.aligned {
             let whole = half.next_multiple_of(unit[axis].max(1));
             return (whole < n).then_some(whole);
@@ -326,26 +373,41 @@ impl<'a> Setting<'a> {
         time * if bytes <= CACHED { 1.0 } else { UNCACHED }
     }
 
-    /// An upper bound of what one box of shape `part` demands, wherever it lies, as long as no two consumers of a
-    /// node want different places of it.
+    /// An upper bound of what one box of shape `part` demands, wherever it lies. Where every op wants its surroundings,
+    /// the consumers of a node want the same place, and the largest of them counts; where one wants something elsewhere,
+    /// they all add up, in pieces that each have a margin.
     fn bound(&self, part: &[u64]) -> Extents {
         let pass = self.pass;
         let mut most = Extents::none(pass);
         for target in &pass.targets {
-            most.raise(target.from, part);
+            most.raise(target.from, part, 1, self.displaced);
         }
         for i in (0..pass.nodes.len()).rev() {
             let node = &pass.nodes[i];
-            let out = Region::whole(&most.nodes[i]);
+            let wanted: Dims = most.nodes[i].iter().zip(&node.spec.shape).map(|(&w, &n)| w.min(n)).collect();
+            let (out, pieces) = (Region::whole(&wanted), most.node_pieces[i]);
             if out.shape.contains(&0) {
                 continue;
             }
+            let single = Region::whole(&out.shape.iter().map(|_| 1).collect::<Dims>());
             for (k, &input) in node.inputs.iter().enumerate() {
-                let need = node.op().need(k, &out, &node.specs);
-                let shape: Dims = need.shape.iter().zip(&node.specs[k].shape).map(|(&w, &n)| w.min(n)).collect();
-                most.raise(input, &shape);
+                let (need, margin) = (node.op().need(k, &out, &node.specs), node.op().need(k, &single, &node.specs));
+                let folds = u64::from(need.outside.is_some());
+                let lengths = need.shape.iter().zip(&margin.shape).zip(&node.specs[k].shape);
+                let shape: Dims = lengths
+                    .map(|((&len, &one), &n)| {
+                        if pieces + folds > MAX_PIECES {
+                            n
+                        } else {
+                            (len + (pieces - 1) * one.saturating_sub(1)).min(n)
+                        }
+                    })
+                    .collect();
+                let pieces = if self.displaced { (pieces + folds).min(MAX_PIECES) } else { 1 };
+                most.raise(input, &shape, pieces, self.displaced);
             }
         }
+        most.clamp(pass);
         most
     }
 
@@ -527,7 +589,8 @@ impl<'a> Setting<'a> {
             needs.push(CacheNeed {
                 leaf,
                 chunk_bytes: elements(chunk) * spec.dtype.size() as u64,
-                ideal: if same { ideal } else { total },
+                // Several readers are at several tiles, some of them a row of tiles ahead.
+                ideal: if same { (ideal + per_tile * self.resources.threads as u64).min(total) } else { total },
                 total,
                 repeats: ((per_tile.saturating_mul(tiles)) as f64 / total.max(1) as f64).max(1.0),
             });
@@ -538,7 +601,7 @@ impl<'a> Setting<'a> {
     /// Whether every tile wants whole chunks of a leaf that no other tile wants.
     fn whole_chunks(&self, leaf: usize, tile: &Dims, chunk: &Dims) -> bool {
         let spec = &self.pass.leaves[leaf].spec;
-        if spec.shape != self.pass.domain {
+        if spec.shape != self.pass.domain || self.displaced {
             return false;
         }
         let multiple = (0..spec.rank()).all(|a| tile[a].is_multiple_of(chunk[a].max(1)) || tile[a] >= spec.shape[a]);
@@ -610,21 +673,20 @@ impl<'a> Setting<'a> {
     /// The candidate, workers, slots and cache to use.
     fn pick(&self, candidates: &[Candidate]) -> Result<Sweep> {
         let mut smallest: Option<Bill> = None;
+        let mut fitting: Vec<(f64, u64, usize, usize, usize, Vec<u64>)> = Vec::new();
         for workers in (1..=self.resources.threads.max(1)).rev() {
-            let mut fitting: Vec<(f64, u64, usize, usize, Vec<u64>)> = Vec::new();
             for (i, candidate) in candidates.iter().enumerate() {
                 let Some((slots, cache)) = self.room_for(candidate, workers, &mut smallest) else { continue };
-                let time = self.expected(candidate, workers, slots, &cache);
+                let wall = self.expected(candidate, workers, slots, &cache) / workers as f64;
                 let total = self.bill(candidate, workers, slots, &cache).total();
-                fitting.push((time, total, i, slots, cache));
-            }
-            let Some(best) = fitting.iter().map(|f| f.0).min_by(f64::total_cmp) else { continue };
-            let near = fitting.into_iter().filter(|f| f.0 <= best * CLOSE).min_by_key(|f| f.1);
-            if let Some((_, _, i, slots, cache)) = near {
-                return Ok(self.sweep(&candidates[i], workers, slots, cache));
+                fitting.push((wall, total, i, workers, slots, cache));
             }
         }
-        Err(shortage(&smallest.unwrap_or_default(), self.resources.memory))
+        let best = fitting.iter().map(|f| f.0).min_by(f64::total_cmp).unwrap_or(0.0);
+        match fitting.into_iter().filter(|f| f.0 <= best * CLOSE).min_by_key(|f| f.1) {
+            Some((_, _, i, workers, slots, cache)) => Ok(self.sweep(&candidates[i], workers, slots, cache)),
+            None => Err(shortage(&smallest.unwrap_or_default(), self.resources.memory)),
+        }
     }
 
     /// The most slots and cached chunks that fit, if any do.
@@ -709,7 +771,7 @@ impl<'a> Setting<'a> {
             bytes_read: c.bytes_read,
             bytes_written: written,
             scratch_bytes: spilled + read_back + c.stitch.scratch_least,
-            time: self.expected(c, workers, slots, &cache) * elements(&self.pass.domain) as f64,
+            time: self.expected(c, workers, slots, &cache) * elements(&self.pass.domain) as f64 / workers as f64,
             amplification: c.amplification,
             why,
         }
@@ -722,9 +784,12 @@ impl Candidate {
     }
 }
 
+/// The largest packed shapes of leaves and nodes.
 struct Extents {
     leaves: Vec<Dims>,
     nodes: Vec<Dims>,
+    /// In how many pieces per axis a node is wanted at most.
+    node_pieces: Vec<u64>,
 }
 
 impl Extents {
@@ -733,16 +798,32 @@ impl Extents {
         Extents {
             leaves: pass.leaves.iter().map(|l| zero(&l.spec)).collect(),
             nodes: pass.nodes.iter().map(|n| zero(&n.spec)).collect(),
+            node_pieces: vec![0; pass.nodes.len()],
         }
     }
 
-    fn raise(&mut self, at: Ref, shape: &[u64]) {
+    /// One more consumer wants a box of that shape in so many pieces: here and there, or in the same place.
+    fn raise(&mut self, at: Ref, shape: &[u64], pieces: u64, elsewhere: bool) {
         let most = match at {
             Ref::Leaf(i) => &mut self.leaves[i],
-            Ref::Node(i) => &mut self.nodes[i],
+            Ref::Node(i) => {
+                let have = &mut self.node_pieces[i];
+                *have = if elsewhere { (*have + pieces).min(MAX_PIECES) } else { (*have).max(pieces) };
+                &mut self.nodes[i]
+            }
             Ref::Scalar(_) => return,
         };
-        most.iter_mut().zip(shape).for_each(|(n, &s)| *n = (*n).max(s));
+        let joined = |n: u64, s: u64| if elsewhere { n.saturating_add(s) } else { n.max(s) };
+        most.iter_mut().zip(shape).for_each(|(n, &s)| *n = joined(*n, s));
+    }
+
+    /// Nobody wants more of an array than there is.
+    fn clamp(&mut self, pass: &Pass) {
+        let leaves = self.leaves.iter_mut().zip(pass.leaves.iter().map(|l| &l.spec));
+        let nodes = self.nodes.iter_mut().zip(pass.nodes.iter().map(|n| &n.spec));
+        for (most, spec) in leaves.chain(nodes) {
+            most.iter_mut().zip(&spec.shape).for_each(|(n, &whole)| *n = (*n).min(whole));
+        }
     }
 
     fn take(&mut self, demands: &Demands) {
@@ -782,8 +863,8 @@ fn middle(domain: &[u64], tile: &[u64]) -> Region {
     region
 }
 
-/// Tiles along the diagonal of the grid: every position along every axis is met, if not every combination. Demands
-/// along one axis do not depend on the position along another.
+/// Tiles along the diagonal of the grid, at both ends and between. As long as every op wants its surroundings, what a
+/// tile demands along one axis does not depend on its position along another.
 fn positions(domain: &[u64], tile: &[u64]) -> Vec<Region> {
     let counts: Dims = domain.iter().zip(tile).map(|(&n, &t)| tiles_along(n, t)).collect();
     if counts.contains(&0) {
@@ -841,20 +922,12 @@ fn may_split(tile: &[u64], axis: usize) -> bool {
     axis + 1 < tile.len() && tile[..axis].iter().all(|&n| n == 1)
 }
 
-/// The largest divisor of `n` that is at most `most`: slabs that are parts of a plane must all have as many rows.
-fn largest_divisor(n: u64, most: u64) -> Option<u64> {
-    (1..=most.min(n)).rev().find(|&d| n.is_multiple_of(d))
-}
-
 /// The raster-contiguous tile nearest to the one asked for: whole rows, and whole axes after the first split one.
 fn make_raster(tile: &mut [u64], domain: &[u64]) {
     let Some(last) = tile.len().checked_sub(1) else { return };
     let split = (0..last).find(|&a| tile[a] > 1).unwrap_or(last);
     for axis in split + 1..=last {
         tile[axis] = domain[axis].max(1);
-    }
-    if split < last && domain[..split].iter().any(|&n| n > 1) {
-        tile[split] = largest_divisor(domain[split], tile[split]).unwrap_or(1);
     }
     tile[last] = domain[last].max(1);
 }

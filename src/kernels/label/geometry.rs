@@ -69,6 +69,8 @@ pub struct Geometry {
     width: u32,
     rows: u64,
     rows_per_slab: u64,
+    /// Slabs do not reach over multiples of this many rows.
+    rows_per_unit: u64,
     /// Pixels side by side in a row are neighbours, so a run is one thing.
     solid: bool,
     /// Any two pixels of two adjacent rows' 2 x 2 block (2 x 1 if not solid) are neighbours.
@@ -85,8 +87,22 @@ impl Geometry {
     /// # Errors
     /// When the ranks differ, `rows_per_slab` is 0, or the image, a row or a slab is too large to index.
     pub fn new(shape: &[u64], structure: &Structure, rows_per_slab: u64) -> Result<Self, String> {
+        Self::in_units(shape, structure, rows_per_slab, u64::MAX)
+    }
+
+    /// As [`Geometry::new`], but every `rows_per_unit` rows (a plane, say) are cut into slabs by themselves, the last of
+    /// each shorter. The rows of the image are a multiple of it, unless it is larger than all of them.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`].
+    pub fn in_units(
+        shape: &[u64],
+        structure: &Structure,
+        rows_per_slab: u64,
+        rows_per_unit: u64,
+    ) -> Result<Self, String> {
         check_shape(shape, structure)?;
-        if rows_per_slab == 0 {
+        if rows_per_slab == 0 || rows_per_unit == 0 {
             return Err("a slab needs at least one row".to_string());
         }
         let (lead, last) = shape.split_at(shape.len() - 1);
@@ -97,11 +113,16 @@ impl Geometry {
         let empty = shape.contains(&0);
         let rows = if empty { 0 } else { lead.iter().product() };
         let above = rows_above(lead, structure);
+        let rows_per_unit = rows_per_unit.min(rows.max(1));
+        if !rows.is_multiple_of(rows_per_unit) {
+            return Err(format!("{rows} rows are not made of units of {rows_per_unit}"));
+        }
         let mut geometry = Self {
             lead: lead.to_vec(),
             width,
             rows,
-            rows_per_slab: rows_per_slab.min(rows.max(1)),
+            rows_per_slab: rows_per_slab.min(rows_per_unit),
+            rows_per_unit,
             solid: structure.has(&step(shape.len(), 0, -1)),
             paired: is_paired(shape.len(), structure),
             reach: above.iter().map(|row| row.distance).max().unwrap_or(0),
@@ -115,13 +136,19 @@ impl Geometry {
 
     /// The number of slabs; 0 for an empty image.
     pub fn slabs(&self) -> u64 {
-        self.rows.div_ceil(self.rows_per_slab)
+        self.rows / self.rows_per_unit * self.slabs_per_unit()
+    }
+
+    fn slabs_per_unit(&self) -> u64 {
+        self.rows_per_unit.div_ceil(self.rows_per_slab)
     }
 
     /// The rows of a slab, numbered in raster order over the leading axes.
     pub fn slab_rows(&self, slab: u64) -> Range<u64> {
-        let start = slab * self.rows_per_slab;
-        start..(start + self.rows_per_slab).min(self.rows)
+        let (unit, part) = (slab / self.slabs_per_unit(), slab % self.slabs_per_unit());
+        let start = part * self.rows_per_slab;
+        let end = (start + self.rows_per_slab).min(self.rows_per_unit);
+        unit * self.rows_per_unit + start..unit * self.rows_per_unit + end
     }
 
     /// The number of pixels of a slab.
