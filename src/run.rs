@@ -112,7 +112,8 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Where intermediates go; without it, into the folder of the first output.
+    /// Where intermediates go; without it, into the folder of the first output. A run without output files that needs
+    /// scratch must name one.
     pub fn scratch_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch_dir = Some(folder.into());
         self
@@ -183,6 +184,9 @@ impl<'a> Run<'a> {
         self.check_inputs()?;
         let mut resources = self.resources.clone();
         resources.memory_backed = self.bytes_on_tmpfs();
+        // A plan that would need more scratch than there is room for is not worth choosing.
+        let free = self.scratch_folder().and_then(|folder| sys::free_space(&folder));
+        resources.scratch = resources.scratch.into_iter().chain(free).min();
         let plan = Plan::new(&self.outputs, &resources)?;
         self.check_disk(&plan)?;
         Ok(plan)
@@ -206,11 +210,16 @@ impl<'a> Run<'a> {
         let context = Context {
             resources: &self.resources,
             budget: self.budget.unwrap_or(&own),
-            scratch: Scratch::new(&self.scratch_folder(), self.resources.scratch),
+            scratch: Scratch::new(self.scratch_folder().as_deref(), self.resources.scratch),
             observer: self.observer,
             cancel: &self.cancel,
         };
         exec::run(plan, &mut self.outputs, &context)
+    }
+
+    /// Whether any output is a file.
+    pub fn writes_files(&self) -> bool {
+        self.sinks().next().is_some()
     }
 
     fn sinks(&self) -> impl Iterator<Item = &dyn Sink> {
@@ -220,9 +229,9 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn scratch_folder(&self) -> PathBuf {
+    fn scratch_folder(&self) -> Option<PathBuf> {
         let beside = || self.sinks().next().map(|s| folder_of(s.path()));
-        self.scratch_dir.clone().or_else(beside).unwrap_or_else(std::env::temp_dir)
+        self.scratch_dir.clone().or_else(beside)
     }
 
     fn check_inputs(&self) -> Result<()> {
@@ -257,24 +266,20 @@ impl<'a> Run<'a> {
     }
 
     fn check_disk(&self, plan: &Plan) -> Result<()> {
-        let folder = self.scratch_folder();
-        if plan.scratch_least > 0 && sys::is_memory_backed(&folder) {
-            return Err(Error::Scratch(format!(
-                "{} is memory (tmpfs), and intermediates need {}; name a folder on a disk with --scratch-dir",
-                folder.display(),
-                Bytes(plan.scratch_least)
-            )));
-        }
-        if plan.scratch_least > 0
-            && let Some(free) = sys::free_space(&folder)
-            && free < plan.scratch_least
-        {
-            return Err(Error::Scratch(format!(
-                "{} has {} free, intermediates need {}",
-                folder.display(),
-                Bytes(free),
-                Bytes(plan.scratch_least)
-            )));
+        if plan.scratch_least > 0 {
+            let Some(folder) = self.scratch_folder() else {
+                let needed = Bytes(plan.scratch_least);
+                return Err(Error::Scratch(format!(
+                    "intermediates need {needed}: name a folder for them (scratch_dir)"
+                )));
+            };
+            if sys::is_memory_backed(&folder) {
+                return Err(Error::Scratch(format!(
+                    "{} is memory (tmpfs), and intermediates need {}; name a folder on a disk with --scratch-dir",
+                    folder.display(),
+                    Bytes(plan.scratch_least)
+                )));
+            }
         }
         for sink in self.sinks() {
             let needed = sink.spec().bytes();

@@ -24,6 +24,11 @@ pub(super) struct Means {
     tile: Option<Vec<u64>>,
 }
 
+/// What this program usually holds before a run. A little more or less depends on what the system's page cache did, and
+/// the same command must fit the same limit every time.
+const USUAL_RESIDENT: u64 = 6 << 20;
+const STEP: u64 = 1 << 20;
+
 impl Means {
     pub(super) fn new(args: &MeansArgs) -> Result<Means> {
         let available = available();
@@ -47,7 +52,8 @@ impl Means {
     /// Gives a run these means. The limit is that of the process, so what it holds now counts: call this last, when
     /// everything is opened.
     pub(super) fn apply<'a>(&self, run: Run<'a>) -> Run<'a> {
-        let baseline = sys::resident().unwrap_or(FALLBACK_RESIDENT) + OWN_OVERHEAD;
+        let resident = sys::resident().unwrap_or(FALLBACK_RESIDENT).max(USUAL_RESIDENT);
+        let baseline = resident.next_multiple_of(STEP) + OWN_OVERHEAD;
         let mut run = run.memory_limit(self.limit).baseline(baseline);
         if self.mapped {
             run = run.access(Access::Mapped { faulted: fault::faulted });
@@ -55,7 +61,8 @@ impl Means {
         if let Some(threads) = self.threads {
             run = run.threads(threads);
         }
-        if let Some(folder) = &self.scratch_dir {
+        let nowhere = || (!run.writes_files()).then(std::env::temp_dir);
+        if let Some(folder) = self.scratch_dir.clone().or_else(nowhere) {
             run = run.scratch_dir(folder);
         }
         if let Some(bytes) = self.scratch_limit {

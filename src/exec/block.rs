@@ -8,6 +8,7 @@ use crate::array::{Buffer, IntervalSets, Region, Scalar, View, ViewMut, copy, gr
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::graph::{Cx, NodeKind, OpKind, ScanState, Stitcher};
+use crate::plan::MAX_INPUTS;
 use crate::plan::{Demands, Goal, Pass, PassNode, Plan, Ref};
 use arrayvec::ArrayVec;
 use std::any::Any;
@@ -50,9 +51,6 @@ impl Scalars {
         View::new(value.dtype(), &[], bytemuck::cast_slice(bytes))
     }
 }
-
-/// An op has at most this many inputs (`where` has three).
-const MAX_INPUTS: usize = 8;
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(

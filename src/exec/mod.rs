@@ -64,7 +64,7 @@ fn run_passes(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Res
     // All that the dearest pass holds, at once: two runs that share a budget must not wait for each other's second half.
     let _leases: Vec<Lease> = context.budget.lease_all(&plan.bill.entries, context.cancel)?;
     let mut report = Report { predicted: plan.bill.total(), ..Report::default() };
-    let mut values = Values::new(plan);
+    let mut values = Values::new(plan, context.resources.access)?;
     let mut kept: Vec<Option<Arc<Kept>>> = plan.spills.iter().map(|_| None).collect();
     for (index, pass) in plan.passes.iter().enumerate() {
         context.cancel.check()?;

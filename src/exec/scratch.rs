@@ -12,17 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// The scratch of a run: a folder and a limit.
 #[derive(Debug)]
 pub struct Scratch {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     limit: u64,
     used: AtomicU64,
     peak: AtomicU64,
 }
 
 impl Scratch {
-    /// Scratch in that folder (which exists), of at most that many bytes.
-    pub fn new(folder: &Path, limit: Option<u64>) -> Arc<Self> {
+    /// Scratch in that folder (which exists), of at most that many bytes; no folder, no scratch.
+    pub fn new(folder: Option<&Path>, limit: Option<u64>) -> Arc<Self> {
         Arc::new(Scratch {
-            folder: folder.to_path_buf(),
+            folder: folder.map(Path::to_path_buf),
             limit: limit.unwrap_or(u64::MAX),
             used: AtomicU64::new(0),
             peak: AtomicU64::new(0),
@@ -48,15 +48,16 @@ impl Scratch {
     /// # Errors
     /// When the folder cannot be written.
     pub(crate) fn file(self: &Arc<Self>) -> Result<ScratchFile> {
-        let file = tempfile::tempfile_in(&self.folder).map_err(|e| self.error("cannot create scratch", e))?;
+        let Some(folder) = &self.folder else {
+            return Err(Error::Scratch("there is no folder for intermediates".into()));
+        };
+        let file = tempfile::tempfile_in(folder).map_err(|e| self.error("cannot create scratch", e))?;
         Ok(ScratchFile { scratch: self.clone(), file, len: Mutex::new(0) })
     }
 
     fn error(&self, doing: &str, e: std::io::Error) -> Error {
-        if e.kind() == std::io::ErrorKind::StorageFull {
-            return Error::io(&self.folder, "writing scratch", e);
-        }
-        Error::io(&self.folder, doing, e)
+        let folder = self.folder.clone().unwrap_or_default();
+        Error::io(folder, doing, e)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::array::{Region, Scalar, View, ViewMut};
 use crate::error::{Error, Result};
 use crate::graph::{Cx, NodeKind, OpKind, StitchOutput, Value};
-use crate::io::Source;
+use crate::io::{Access, Source};
 use crate::plan::{Plan, Port};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,13 +15,18 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// The literals of the plan.
-    pub(crate) fn new(plan: &Plan) -> Self {
-        let known = plan.steps.iter().enumerate().filter_map(|(step, s)| match &s.node.kind {
-            NodeKind::Value(value) => Some((Port { step, port: 0 }, value.clone())),
-            _ => None,
-        });
-        Values { known: known.collect(), stitched: HashMap::new() }
+    /// The literals of the plan, and the scalars that files hold.
+    pub(crate) fn new(plan: &Plan, access: Access) -> Result<Self> {
+        let mut known = HashMap::new();
+        for (step, s) in plan.steps.iter().enumerate() {
+            let value = match &s.node.kind {
+                NodeKind::Value(value) => value.clone(),
+                NodeKind::Source(source) if source.spec().rank() == 0 => read_scalar(source.as_ref(), access)?,
+                _ => continue,
+            };
+            known.insert(Port { step, port: 0 }, value);
+        }
+        Ok(Values { known, stitched: HashMap::new() })
     }
 
     pub(crate) fn get(&self, port: Port) -> Option<&Value> {
@@ -83,6 +88,15 @@ impl Values {
         }
         Ok(())
     }
+}
+
+/// The one element of an array without axes.
+fn read_scalar(source: &dyn Source, access: Access) -> Result<Value> {
+    let mut word = [0u64; 1];
+    let dtype = source.spec().dtype;
+    let out = ViewMut::new(dtype, &[], bytemuck::cast_slice_mut(&mut word));
+    source.reader(access)?.read(&Region::whole(&[]), out)?;
+    Ok(Value::scalar(Scalar::from_bytes(dtype, bytemuck::cast_slice(&word))))
 }
 
 /// The scalar's bytes at an aligned address.

@@ -234,11 +234,6 @@ impl Array {
         self.array_spec().is_some_and(|s| s.rank() == 0)
     }
 
-    /// Whether two handles are the same output of the same node.
-    pub fn same_as(&self, other: &Array) -> bool {
-        Arc::ptr_eq(&self.node, &other.node) && self.port == other.port
-    }
-
     /// The value, if it is known without running anything.
     pub fn known(&self) -> Option<&Value> {
         match &self.node.kind {

@@ -86,11 +86,6 @@ impl FileBytes {
         self.len
     }
 
-    /// Whether the file has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The file's path, for messages.
     pub fn path(&self) -> &Path {
         &self.path

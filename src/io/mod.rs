@@ -16,7 +16,7 @@ mod tiff;
 #[cfg(any(feature = "tiff", feature = "image"))]
 mod units;
 
-pub use file::FileBytes;
+use file::FileBytes;
 use open::name_axes;
 pub use open::{OpenOptions, create, open};
 pub use table::write_csv;

@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(header, Header { dtype: DType::F32, swapped, fortran: false, shape: vec![3, 4] });
         let header = parse(r#"{"shape": (5L,), "fortran_order": True, "descr": "|b1"}"#).unwrap();
         assert_eq!(header, Header { dtype: DType::Bool, swapped: false, fortran: true, shape: vec![5] });
-        assert_eq!(parse("{'descr': '=i8', 'fortran_order': False, 'shape': ()}").unwrap().shape, []);
+        assert_eq!(parse("{'descr': '=i8', 'fortran_order': False, 'shape': ()}").unwrap().shape.len(), 0);
     }
 
     #[test]

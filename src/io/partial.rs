@@ -3,7 +3,7 @@
 use crate::error::{Bytes, Error, Result};
 use crate::sys;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -51,14 +51,50 @@ impl Partial {
     /// # Errors
     /// When the folder cannot be written or the disk is too small.
     pub fn begin(&mut self, len: u64) -> Result<()> {
-        let removed = std::fs::remove_file(&self.temporary);
-        if let Err(e) = removed.or_else(|e| if e.kind() == ErrorKind::NotFound { Ok(()) } else { Err(e) }) {
-            return Err(Error::io(&self.temporary, "a leftover cannot be removed", e));
-        }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&self.temporary);
-        let file = file.map_err(|e| self.cannot_create(e))?;
-        self.file = Some(file);
+        self.file = Some(self.claim()?);
         self.reserve(len).inspect_err(|_| self.abort())
+    }
+
+    /// The temporary file, empty and locked: two runs that write the same output must not share it.
+    fn claim(&self) -> Result<File> {
+        if self.temporary.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
+            std::fs::remove_file(&self.temporary).map_err(|e| self.cannot_create(e))?;
+        }
+        loop {
+            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.temporary);
+            let file = opened.map_err(|e| self.cannot_create(e))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let what = "another run is writing it".to_string();
+                    return Err(Error::File { path: self.path.clone(), what, source: None });
+                }
+                // Some network file systems have no locks.
+                Err(TryLockError::Error(_)) => {}
+            }
+            // Between opening and locking, another run may have finished and renamed the file.
+            if self.is_named(&file) {
+                file.set_len(0).map_err(|e| self.cannot_create(e))?;
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Whether the temporary name still stands for that file.
+    #[cfg(unix)]
+    fn is_named(&self, file: &File) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let id = |m: std::fs::Metadata| (m.dev(), m.ino());
+        match (self.temporary.symlink_metadata(), file.metadata()) {
+            (Ok(named), Ok(open)) => id(named) == id(open),
+            _ => false,
+        }
+    }
+
+    /// Elsewhere an open file cannot be renamed.
+    #[cfg(not(unix))]
+    fn is_named(&self, _file: &File) -> bool {
+        true
     }
 
     fn reserve(&self, len: u64) -> Result<()> {
@@ -110,6 +146,10 @@ impl Partial {
     fn finish(&self) -> Result<()> {
         self.file()?.sync_all().map_err(|e| Error::io(&self.path, "cannot be written", e))?;
         self.check_free()?;
+        if !self.is_named(self.file()?) {
+            let what = "its temporary file was taken away during the run".to_string();
+            return Err(Error::File { path: self.path.clone(), what, source: None });
+        }
         std::fs::rename(&self.temporary, &self.path).map_err(|e| Error::io(&self.path, "cannot be renamed to", e))
     }
 
@@ -129,7 +169,7 @@ impl Partial {
 
     fn cannot_create(&self, e: std::io::Error) -> Error {
         let what = match e.kind() {
-            ErrorKind::PermissionDenied => "its folder cannot be written".to_string(),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "its folder cannot be written".to_string(),
             ErrorKind::StorageFull => "the disk is full".to_string(),
             _ => format!("cannot be created: {e}"),
         };
@@ -150,6 +190,20 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_runs_do_not_share_an_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.bin");
+        let (mut first, mut second) = (Partial::new(&path, true).unwrap(), Partial::new(&path, true).unwrap());
+        first.begin(4).unwrap();
+        first.write_at(0, b"good").unwrap();
+        assert!(second.begin(4).unwrap_err().to_string().ends_with("another run is writing it"));
+        drop(second);
+        first.commit().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"good");
+        assert_eq!(names(folder.path()), ["out.bin"]);
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> =

@@ -20,7 +20,6 @@ mod uniform;
 mod window;
 
 pub use args::{Arg, Args};
-pub use elementwise::fold_literals;
 pub use select::{Pick, Selection, select};
 
 use crate::error::{Error, Result};

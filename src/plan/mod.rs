@@ -119,6 +119,7 @@ impl Plan {
     /// The plan with small intermediates in memory, or if that does not fit, all of them on disk.
     fn best(outputs: &[Output], resources: &Resources, apart: bool) -> Result<Plan> {
         let (steps, ports) = steps::order(outputs, apart);
+        steps.iter().try_for_each(Step::check)?;
         let room = resources.memory.saturating_sub(resources.baseline);
         let mut placement = place::decide(&steps, &ports, outputs);
         placement.hold_in_memory(room / 4);
@@ -176,8 +177,8 @@ impl Plan {
             && scratch_least > limit
         {
             return Err(Error::Scratch(format!(
-                "intermediates need {}, the scratch limit is {}; raise --scratch-limit, or --memory-limit so that \
-                 they fit in memory",
+                "intermediates need {}, there is room for {} (--scratch-limit, or what the disk has free); raise \
+                 --memory-limit so that they fit in memory, or name a larger disk with --scratch-dir",
                 crate::error::Bytes(scratch_least),
                 crate::error::Bytes(limit)
             )));
@@ -218,7 +219,25 @@ pub(crate) fn shortage(bill: &Bill, limit: u64) -> Error {
     }))
 }
 
+/// No array has more elements: byte offsets stay far from the end of 64 bits.
+const MAX_ELEMENTS: u64 = 1 << 56;
+
+/// No op has more inputs.
+pub(crate) const MAX_INPUTS: usize = 8;
+
 impl Step {
+    /// Refuses what cannot be indexed.
+    fn check(&self) -> Result<()> {
+        let specs = self.node.outputs.iter().filter_map(Spec::array);
+        if let Some(spec) = specs.into_iter().find(|s| s.elements() > MAX_ELEMENTS) {
+            return Err(Error::Usage(format!("an array of shape {:?} is too large", spec.shape)));
+        }
+        if self.node.inputs.len() > MAX_INPUTS {
+            return Err(Error::Usage(format!("an operation has at most {MAX_INPUTS} inputs")));
+        }
+        Ok(())
+    }
+
     /// Bytes of results this step leaves in memory: what scans give.
     fn value_bytes(&self) -> Option<u64> {
         let NodeKind::Op(OpKind::Scan(_)) = &self.node.kind else { return None };

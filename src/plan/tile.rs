@@ -7,7 +7,7 @@
 use super::bill::Bill;
 use super::pass::{Demands, Goal, LeafKind, Pass, Ref};
 use super::{Output, Resources, Step, To, shortage};
-use crate::array::{ArraySpec, Dims, IntervalSets, Region, elements, grid_len, tiles_along};
+use crate::array::{ArraySpec, Dims, IntervalSets, Mode, Region, elements, grid_len, tiles_along};
 use crate::error::{Error, Result, Shortage};
 use crate::graph::{NodeKind, OpKind, Schedule, StitchBill};
 use crate::io::{Layout, ReadBill};
@@ -28,6 +28,8 @@ const CACHED: u64 = 768 << 10;
 const UNCACHED: f64 = 1.6;
 /// A tile this much slower than the best is taken when it needs less memory.
 const CLOSE: f64 = 1.04;
+/// From here on a plan says that it computes the same pixels again and again.
+const AMPLIFIED: f64 = 5.0;
 /// Bytes of index table per coordinate when an input is put together across an edge.
 const INDEX: u64 = 40;
 /// Sets of intervals have at most this many pieces along an axis; beyond that they swallow gaps.
@@ -379,8 +381,10 @@ impl<'a> Setting<'a> {
     fn bound(&self, part: &[u64]) -> Extents {
         let pass = self.pass;
         let mut most = Extents::none(pass);
+        let core = (!self.displaced).then_some(part);
+        let most_pieces = if self.displaced { MAX_PIECES } else { 2 };
         for target in &pass.targets {
-            most.raise(target.from, part, 1, self.displaced);
+            most.raise(target.from, part, 1, core);
         }
         for i in (0..pass.nodes.len()).rev() {
             let node = &pass.nodes[i];
@@ -392,7 +396,14 @@ impl<'a> Setting<'a> {
             let single = Region::whole(&out.shape.iter().map(|_| 1).collect::<Dims>());
             for (k, &input) in node.inputs.iter().enumerate() {
                 let (need, margin) = (node.op().need(k, &out, &node.specs), node.op().need(k, &single, &node.specs));
-                let folds = u64::from(need.outside.is_some());
+                // Around the edges of its surroundings only `wrap` wants another piece: that at the opposite edge.
+                let folds = match need.outside {
+                    Some((Mode::Wrap, _)) => 1,
+                    Some(_) => u64::from(self.displaced),
+                    None => 0,
+                };
+                let pieces = if self.displaced { pieces } else { (pieces + folds).min(2) };
+                let folds = if self.displaced { folds } else { 0 };
                 let lengths = need.shape.iter().zip(&margin.shape).zip(&node.specs[k].shape);
                 let shape: Dims = lengths
                     .map(|((&len, &one), &n)| {
@@ -403,8 +414,7 @@ impl<'a> Setting<'a> {
                         }
                     })
                     .collect();
-                let pieces = if self.displaced { (pieces + folds).min(MAX_PIECES) } else { 1 };
-                most.raise(input, &shape, pieces, self.displaced);
+                most.raise(input, &shape, (pieces + folds).min(most_pieces), core);
             }
         }
         most.clamp(pass);
@@ -739,7 +749,16 @@ impl<'a> Setting<'a> {
             self.pass.leaves.iter().filter(|l| matches!(l.kind, LeafKind::Spill(_))).map(|l| l.spec.bytes()).sum();
         let mut why = Vec::new();
         if workers < self.resources.threads {
-            why.push(format!("{workers} of {} threads: more do not fit the limit", self.resources.threads));
+            why.push(format!(
+                "{workers} of {} threads: more do not fit the limit, or only in tiles that make them slower",
+                self.resources.threads
+            ));
+        }
+        if c.amplification > AMPLIFIED {
+            why.push(format!(
+                "windows are large for this limit: each pixel is computed {:.0} times over; more memory would avoid that",
+                c.amplification
+            ));
         }
         for (need, &n) in c.caches.iter().zip(&cache) {
             if n < need.ideal {
@@ -802,19 +821,22 @@ impl Extents {
         }
     }
 
-    /// One more consumer wants a box of that shape in so many pieces: here and there, or in the same place.
-    fn raise(&mut self, at: Ref, shape: &[u64], pieces: u64, elsewhere: bool) {
+    /// One more consumer wants a box of that shape in so many pieces: somewhere else, or around the same `core`, where
+    /// only what goes beyond it adds up.
+    fn raise(&mut self, at: Ref, shape: &[u64], pieces: u64, core: Option<&[u64]>) {
         let most = match at {
             Ref::Leaf(i) => &mut self.leaves[i],
             Ref::Node(i) => {
                 let have = &mut self.node_pieces[i];
-                *have = if elsewhere { (*have + pieces).min(MAX_PIECES) } else { (*have).max(pieces) };
+                *have = if core.is_none() { (*have + pieces).min(MAX_PIECES) } else { (*have).max(pieces) };
                 &mut self.nodes[i]
             }
             Ref::Scalar(_) => return,
         };
-        let joined = |n: u64, s: u64| if elsewhere { n.saturating_add(s) } else { n.max(s) };
-        most.iter_mut().zip(shape).for_each(|(n, &s)| *n = joined(*n, s));
+        for (axis, (n, &more)) in most.iter_mut().zip(shape).enumerate() {
+            let shared = core.map_or(0, |core| core[axis].min(*n).min(more));
+            *n = n.saturating_add(more) - shared;
+        }
     }
 
     /// Nobody wants more of an array than there is.

@@ -52,7 +52,7 @@ impl Computed {
 pub fn run(array: &Array, run: Run<'_>) -> Result<Computed> {
     let Some(spec) = array.array_spec().cloned() else { panic!("a table") };
     if spec.rank() == 0 {
-        let report = run.value(array).run()?;
+        let report = run.scratch_dir(std::env::temp_dir()).value(array).run()?;
         let Some(Value::Array(value)) = &report.values[0] else { panic!("no value") };
         return Ok(Computed { spec, bytes: value.data.bytes().to_vec() });
     }

@@ -17,7 +17,6 @@ pub use bitwise::{BITWISE_AND, BITWISE_NOT, BITWISE_OR, BITWISE_XOR};
 pub use cast::CAST;
 pub use choose::{ABS, CLIP, MAXIMUM, MINIMUM, WHERE};
 pub use compare::{EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL};
-pub use fold::fold_literals;
 
 use super::{Param, Type};
 
