@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tilewise::array::{ArraySpec, DType, Mode, Source1, elements};
+use tilewise::array::{ArraySpec, DType, Mode, Region, Source1, ViewMut, elements};
+use tilewise::budget::Budget;
 use tilewise::exec::Event;
 use tilewise::graph::Array;
-use tilewise::io::Sink;
 use tilewise::io::chunked::{AlignedSink, ChunkedSource};
+use tilewise::io::{Access, Facts, Layout, ReadBill, Reader, Sink, Source};
 use tilewise::{Cancel, Error, Run, map_blocks, map_overlap};
 
 /// A small generator of our own, so that a failing seed can be rerun anywhere.
@@ -257,4 +258,71 @@ fn a_run_can_be_cancelled_from_a_tile() {
     let run = Run::new().threads(2).tile(&[4, 4]).cancel(&cancel).observer(&stopping).sink(&array, sink);
     assert!(matches!(run.run(), Err(Error::Cancelled)));
     assert!(collected.lock().unwrap().aborted);
+}
+
+/// A source whose decoder panics, as a library might on a hostile file.
+#[derive(Debug)]
+struct Panicking(ArraySpec);
+
+impl Source for Panicking {
+    fn spec(&self) -> &ArraySpec {
+        &self.0
+    }
+
+    fn name(&self) -> String {
+        "panicking".into()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Chunked { chunk: self.0.shape.clone() }
+    }
+
+    fn bill(&self, _access: Access) -> ReadBill {
+        ReadBill::default()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+
+    fn reader(&self, _access: Access) -> tilewise::Result<Box<dyn Reader>> {
+        struct Decoder;
+        impl Reader for Decoder {
+            fn read(&mut self, _at: &Region, _out: ViewMut<'_>) -> tilewise::Result<()> {
+                std::thread::sleep(Duration::from_millis(20));
+                panic!("cannot be decoded")
+            }
+        }
+        Ok(Box::new(Decoder))
+    }
+}
+
+#[test]
+fn a_decoder_that_panics_ends_the_run_for_those_who_wait_for_its_chunk() {
+    let spec = ArraySpec::unnamed(&[64, 64], DType::U32);
+    let image = Array::source(Arc::new(Panicking(spec.clone())));
+    let array = windowed(&image, &Window { depth: vec![1, 1], mode: Mode::Reflect }).unwrap();
+    let (sink, collected) = AlignedSink::new(spec, &[4, 4]);
+    let run = Run::new().threads(3).tile(&[8, 8]).sink(&array, Box::new(sink));
+    assert!(matches!(run.run(), Err(Error::Panicked(text)) if text == "cannot be decoded"));
+    assert!(collected.lock().unwrap().aborted);
+}
+
+#[test]
+fn runs_can_share_a_budget_that_holds_only_one_of_them() {
+    let case = random_case(&mut Random(11));
+    let wanted = case.expected();
+    let budget = Budget::new(least_limit(&case) * 3 / 2);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let (sink, collected) = AlignedSink::new(case.spec(), &[8, 8, 8][..case.shape.len()]);
+                let run = Run::new().memory_limit(budget.limit()).threads(2).budget(&budget);
+                run.sink(&case.graph(Arc::new(case.source())), Box::new(sink)).run().unwrap();
+                same(bytemuck::cast_slice(&collected.lock().unwrap().data), &wanted, "shared");
+            });
+        }
+    });
+    assert_eq!(budget.free(), budget.limit());
+    assert!(budget.peak() <= budget.limit());
 }
