@@ -376,49 +376,45 @@ impl<'a> Setting<'a> {
     }
 
     /// An upper bound of what one box of shape `part` demands, wherever it lies. Where every op wants its surroundings,
-    /// the consumers of a node want the same place, and the largest of them counts; where one wants something elsewhere,
-    /// they all add up, in pieces that each have a margin.
+    /// all demands lie around the same place, and only what goes beyond it adds up over consumers; where one wants
+    /// something elsewhere, everything adds up, in pieces that each have a margin.
     fn bound(&self, part: &[u64]) -> Extents {
         let pass = self.pass;
         let mut most = Extents::none(pass);
         let core = (!self.displaced).then_some(part);
-        let most_pieces = if self.displaced { MAX_PIECES } else { 2 };
         for target in &pass.targets {
             most.raise(target.from, part, 1, core);
         }
         for i in (0..pass.nodes.len()).rev() {
             let node = &pass.nodes[i];
-            let wanted: Dims = most.nodes[i].iter().zip(&node.spec.shape).map(|(&w, &n)| w.min(n)).collect();
-            let (out, pieces) = (Region::whole(&wanted), most.node_pieces[i]);
-            if out.shape.contains(&0) {
+            let (wanted, pieces) = most.of_node(i, &node.spec.shape);
+            if wanted.contains(&0) {
                 continue;
             }
-            let single = Region::whole(&out.shape.iter().map(|_| 1).collect::<Dims>());
             for (k, &input) in node.inputs.iter().enumerate() {
-                let (need, margin) = (node.op().need(k, &out, &node.specs), node.op().need(k, &single, &node.specs));
-                // Around the edges of its surroundings only `wrap` wants another piece: that at the opposite edge.
-                let folds = match need.outside {
-                    Some((Mode::Wrap, _)) => 1,
-                    Some(_) => u64::from(self.displaced),
-                    None => 0,
-                };
-                let pieces = if self.displaced { pieces } else { (pieces + folds).min(2) };
-                let folds = if self.displaced { folds } else { 0 };
-                let lengths = need.shape.iter().zip(&margin.shape).zip(&node.specs[k].shape);
-                let shape: Dims = lengths
-                    .map(|((&len, &one), &n)| {
-                        if pieces + folds > MAX_PIECES {
-                            n
-                        } else {
-                            (len + (pieces - 1) * one.saturating_sub(1)).min(n)
-                        }
-                    })
-                    .collect();
-                most.raise(input, &shape, (pieces + folds).min(most_pieces), core);
+                let (shape, pieces) = self.input_bound(node, k, &Region::whole(&wanted), pieces);
+                most.raise(input, &shape, pieces, core);
             }
         }
         most.clamp(pass);
         most
+    }
+
+    /// What so many pieces that make up `out` need of an input, and in how many pieces.
+    fn input_bound(&self, node: &super::PassNode, k: usize, out: &Region, pieces: u64) -> (Dims, u64) {
+        let single = Region::whole(&out.shape.iter().map(|_| 1).collect::<Dims>());
+        let (need, one) = (node.op().need(k, out, &node.specs), node.op().need(k, &single, &node.specs));
+        let folds = match need.outside {
+            Some((Mode::Wrap, _)) => 1,
+            // What lies outside comes from the edge nearby, which is elsewhere only for those who are elsewhere.
+            Some(_) => u64::from(self.displaced),
+            None => 0,
+        };
+        // Around one place, demands are an arc of the axis closed to a ring: at most one piece at either end.
+        let pieces = if self.displaced { pieces + folds } else { (pieces + folds).min(2) };
+        let lengths = need.shape.iter().zip(&one.shape).zip(&node.specs[k].shape);
+        let length = |((&len, &one), &n): ((&u64, &u64), &u64)| (len + (pieces - 1) * one.saturating_sub(1)).min(n);
+        (lengths.map(length).collect(), pieces)
     }
 
     fn block_path(&self, tile: &Dims) -> Vec<Dims> {
@@ -807,8 +803,13 @@ impl Candidate {
 struct Extents {
     leaves: Vec<Dims>,
     nodes: Vec<Dims>,
-    /// In how many pieces per axis a node is wanted at most.
+    /// In how many pieces per axis each is wanted at most.
+    leaf_pieces: Vec<u64>,
     node_pieces: Vec<u64>,
+}
+
+fn clamped(most: &[u64], pieces: u64, shape: &[u64]) -> Dims {
+    most.iter().zip(shape).map(|(&m, &n)| if pieces > MAX_PIECES && m > 0 { n } else { m.min(n) }).collect()
 }
 
 impl Extents {
@@ -817,6 +818,7 @@ impl Extents {
         Extents {
             leaves: pass.leaves.iter().map(|l| zero(&l.spec)).collect(),
             nodes: pass.nodes.iter().map(|n| zero(&n.spec)).collect(),
+            leaf_pieces: vec![0; pass.leaves.len()],
             node_pieces: vec![0; pass.nodes.len()],
         }
     }
@@ -824,27 +826,30 @@ impl Extents {
     /// One more consumer wants a box of that shape in so many pieces: somewhere else, or around the same `core`, where
     /// only what goes beyond it adds up.
     fn raise(&mut self, at: Ref, shape: &[u64], pieces: u64, core: Option<&[u64]>) {
-        let most = match at {
-            Ref::Leaf(i) => &mut self.leaves[i],
-            Ref::Node(i) => {
-                let have = &mut self.node_pieces[i];
-                *have = if core.is_none() { (*have + pieces).min(MAX_PIECES) } else { (*have).max(pieces) };
-                &mut self.nodes[i]
-            }
+        let (most, have) = match at {
+            Ref::Leaf(i) => (&mut self.leaves[i], &mut self.leaf_pieces[i]),
+            Ref::Node(i) => (&mut self.nodes[i], &mut self.node_pieces[i]),
             Ref::Scalar(_) => return,
         };
+        *have = if core.is_none() { have.saturating_add(pieces) } else { (*have).max(pieces) };
         for (axis, (n, &more)) in most.iter_mut().zip(shape).enumerate() {
             let shared = core.map_or(0, |core| core[axis].min(*n).min(more));
             *n = n.saturating_add(more) - shared;
         }
     }
 
-    /// Nobody wants more of an array than there is.
+    /// What is wanted of a node of that shape: no more than there is, and all of it where the pieces are so many that
+    /// the gaps between them are swallowed.
+    fn of_node(&self, i: usize, shape: &[u64]) -> (Dims, u64) {
+        (clamped(&self.nodes[i], self.node_pieces[i], shape), self.node_pieces[i].clamp(1, MAX_PIECES))
+    }
+
     fn clamp(&mut self, pass: &Pass) {
-        let leaves = self.leaves.iter_mut().zip(pass.leaves.iter().map(|l| &l.spec));
-        let nodes = self.nodes.iter_mut().zip(pass.nodes.iter().map(|n| &n.spec));
-        for (most, spec) in leaves.chain(nodes) {
-            most.iter_mut().zip(&spec.shape).for_each(|(n, &whole)| *n = (*n).min(whole));
+        for (i, leaf) in pass.leaves.iter().enumerate() {
+            self.leaves[i] = clamped(&self.leaves[i], self.leaf_pieces[i], &leaf.spec.shape);
+        }
+        for (i, node) in pass.nodes.iter().enumerate() {
+            self.nodes[i] = clamped(&self.nodes[i], self.node_pieces[i], &node.spec.shape);
         }
     }
 
