@@ -16,7 +16,6 @@ mod tiff;
 #[cfg(any(feature = "tiff", feature = "image"))]
 mod units;
 
-use file::FileBytes;
 use open::name_axes;
 pub use open::{OpenOptions, create, open};
 pub use table::write_csv;

@@ -406,9 +406,9 @@ impl<'a> Setting<'a> {
         let (need, one) = (node.op().need(k, out, &node.specs), node.op().need(k, &single, &node.specs));
         let folds = match need.outside {
             Some((Mode::Wrap, _)) => 1,
-            // What lies outside comes from the edge nearby, which is elsewhere only for those who are elsewhere.
-            Some(_) => u64::from(self.displaced),
-            None => 0,
+            // What lies outside comes from the edge nearby, which is elsewhere only for a box that lies elsewhere.
+            Some((Mode::Reflect | Mode::Mirror | Mode::Nearest, _)) => u64::from(is_displacing(node)),
+            Some((Mode::Constant, _)) | None => 0,
         };
         // Around one place, demands are an arc of the axis closed to a ring: at most one piece at either end.
         let pieces = if self.displaced { pieces + folds } else { (pieces + folds).min(2) };

@@ -2,7 +2,7 @@
 //! limits can be set (32 768 strips at most), and keeps 32 bytes for each; tag numbers and names are that crate's.
 
 use crate::error::{Error, Result};
-use crate::io::FileBytes;
+use crate::io::file::FileBytes;
 use tiff::tags::{Tag, Type};
 
 /// Long tags are read in pieces of this size.
