@@ -403,11 +403,25 @@ fn long_run(folder: &Folder, more: &[&str]) -> Child {
 #[test]
 #[cfg(unix)]
 fn an_interrupted_run_cleans_up() {
+    interrupted_by(&[libc::SIGINT]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_that_arrives_twice_is_one() {
+    interrupted_by(&[libc::SIGTERM, libc::SIGTERM, libc::SIGINT]);
+}
+
+#[cfg(unix)]
+fn interrupted_by(signals: &[libc::c_int]) {
     let folder = Folder::new();
     let mut child = long_run(&folder, &[]);
     wait_for_output(&folder, &mut child);
-    // SAFETY: kill only takes numbers; the child has not been waited for, so the number is still its own.
-    assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) }, 0);
+    for &signal in signals {
+        // SAFETY: kill only takes numbers; the child has not been waited for, so the number is still its own.
+        assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, signal) }, 0);
+        std::thread::sleep(Duration::from_millis(2));
+    }
     let sent = Instant::now();
     let done = child.wait_with_output().unwrap();
     assert_eq!(done.status.code(), Some(130), "{}", String::from_utf8_lossy(&done.stderr));

@@ -18,7 +18,12 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         means.warn();
     }
     let progress = if args.quiet { Progress::silent() } else { Progress::new(means.limit) };
-    let outcome = carry_out(&job, &means, &progress, &cancel, |_| Ok(()))?;
+    let outcome = carry_out(&job, &means, &progress, &cancel, |plan| {
+        if !args.quiet {
+            warn_of_repeats(plan);
+        }
+        Ok(())
+    })?;
     if !args.quiet {
         term::note(&outcome.summary());
     }
@@ -28,6 +33,19 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     match job.printed(&outcome.report) {
         Some(result) => term::print(&format!("{}\n", value::text(result))),
         None => Ok(()),
+    }
+}
+
+/// From here on a run says beforehand that it will take long because the limit is small.
+const MANY_TIMES: f64 = 10.0;
+
+fn warn_of_repeats(plan: &Plan) {
+    let most = plan.passes.iter().map(|p| p.sweep.amplification).fold(1.0, f64::max);
+    if most > MANY_TIMES {
+        term::note(&format!(
+            "warning: the windows are large for this limit: pixels are computed {most:.0} times over; a larger \
+             --memory-limit avoids that (`tilewise explain` shows it)"
+        ));
     }
 }
 
