@@ -1,6 +1,9 @@
 //! The executor against a direct definition: chains of integer windows under every boundary mode, over random shapes,
 //! chunks, tiles, threads and stalls. The operations are closures, so nothing but the engine is tested.
 
+mod common;
+
+use common::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,20 +14,6 @@ use tilewise::graph::Array;
 use tilewise::io::chunked::{AlignedSink, ChunkedSource};
 use tilewise::io::{Access, Facts, Layout, ReadBill, Reader, Sink, Source};
 use tilewise::{Cancel, Error, Run, map_blocks, map_overlap};
-
-/// A small generator of our own, so that a failing seed can be rerun anywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 ^ (self.0 >> 29)) >> 16
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-}
 
 #[derive(Clone, Debug)]
 struct Window {

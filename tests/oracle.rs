@@ -54,7 +54,9 @@ impl Input {
             return self.whole();
         }
         let chunk: Vec<u64> = self.spec.shape.iter().map(|&n| 1 + random.below(n + 1)).collect();
-        Array::source(Arc::new(Arc::new(ChunkedSource::new(self.spec.clone(), &chunk, &self.bytes))))
+        let delay = Duration::from_micros(if random.below(8) == 0 { random.below(60) } else { 0 });
+        let source = ChunkedSource::new(self.spec.clone(), &chunk, &self.bytes).with_delay(delay);
+        Array::source(Arc::new(Arc::new(source)))
     }
 }
 

@@ -147,11 +147,6 @@ impl<'a> ViewMut<'a> {
         View { dtype: self.dtype, shape: self.shape.clone(), strides: self.strides.clone(), data: self.data }
     }
 
-    /// The same window again, for a shorter time.
-    pub fn reborrow(&mut self) -> ViewMut<'_> {
-        ViewMut { dtype: self.dtype, shape: self.shape.clone(), strides: self.strides.clone(), data: self.data }
-    }
-
     /// The elements from the first to the last in memory, to be written; index it with the strides.
     ///
     /// # Panics
