@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Makes tests/golden: what scipy, scikit-image and NumPy answer to pipelines of tilewise's language.
+"""Makes tests/golden/core: what scipy, scikit-image and NumPy answer to pipelines of tilewise's language.
 
     python3 -m venv VENV && VENV/bin/pip install numpy scipy scikit-image      # versions used: manifest.json
-    VENV/bin/python scripts/make_goldens.py            # writes tests/golden (beside scripts/), replacing it
+    VENV/bin/python scripts/make_goldens.py            # writes tests/golden/core (beside scripts/), replacing it
     VENV/bin/python scripts/make_goldens.py --check    # writes nothing; exit 1 when the folder differs
 
 Seeds are fixed: the same versions give the same bytes. Every neighbourhood case is computed twice, by scipy and by
 `brute` below (the definition, written plainly); the script stops if they disagree, or if a third run in float32
 would not keep half the stated tolerance. Decisions (x > t) are only taken where no pixel is near the threshold.
 
-tests/golden/
+tests/golden/core/
   in/*.npy                the inputs, shared by the cases
   expected.*.bin          the expected arrays, C order, little endian, bool one byte each; the files are ONE byte
                           string cut in pieces (manifest: "expected"), a case may lie across a cut
@@ -676,7 +676,7 @@ def write(out):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--out", default=os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "golden"))
+    ap.add_argument("--out", default=os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "golden", "core"))
     ap.add_argument("--check", action="store_true")
     a = ap.parse_args()
     make_inputs()

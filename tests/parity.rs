@@ -1,4 +1,4 @@
-//! Equal to scipy and scikit-image: goldens made by `scripts/make_goldens.py`, run through language, planner and executor.
+//! Equal to scipy and scikit-image: goldens made by the scripts in `scripts/`, a folder per family, run through language, planner and executor.
 
 mod common;
 
@@ -11,35 +11,51 @@ use tilewise::graph::Array;
 use tilewise::io::{OpenOptions, open};
 use tilewise::{Run, array};
 
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+/// One folder of goldens: its cases, and the expected results one after the other.
+struct Goldens {
+    folder: PathBuf,
+    cases: Vec<Json>,
+    expected: Vec<u8>,
 }
 
-/// The manifest, and the expected results one after the other.
-fn load() -> (Json, Vec<u8>) {
-    let manifest: Json = serde_json::from_slice(&std::fs::read(golden("manifest.json")).unwrap()).unwrap();
+fn load(family: &str) -> Goldens {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
+    let manifest: Json = serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
     let files = manifest["expected"].as_array().unwrap();
-    let expected = files.iter().flat_map(|f| std::fs::read(golden(f.as_str().unwrap())).unwrap()).collect();
-    (manifest, expected)
+    let expected = files.iter().flat_map(|f| std::fs::read(folder.join(f.as_str().unwrap())).unwrap()).collect();
+    Goldens { folder, cases: manifest["cases"].as_array().unwrap().clone(), expected }
+}
+
+/// The families, which are the folders of `tests/golden`.
+fn families() -> Vec<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let names = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
 }
 
 #[test]
 fn every_golden_is_met() {
-    let (manifest, expected) = load();
     let mut random = Random(1);
     let mut wrong = Vec::new();
-    let cases = manifest["cases"].as_array().unwrap();
-    for case in cases {
-        if let Err(what) = check(case, &expected, &mut random) {
-            wrong.push(format!("{} `{}` on {}: {what}", case["name"], case["pipeline"], case["input"]));
+    let mut count = 0;
+    for family in families() {
+        let goldens = load(&family);
+        count += goldens.cases.len();
+        for case in &goldens.cases {
+            if let Err(what) = check(&goldens, case, &mut random) {
+                wrong.push(format!("{family}/{} `{}` on {}: {what}", case["name"], case["pipeline"], case["input"]));
+            }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn check(case: &Json, expected: &[u8], random: &mut Random) -> Result<(), String> {
-    let input = golden(case["input"].as_str().unwrap());
-    let source = open(input.to_str().unwrap(), &OpenOptions::default()).map_err(|e| e.to_string())?;
+fn check(goldens: &Goldens, case: &Json, random: &mut Random) -> Result<(), String> {
+    let input = goldens.folder.join(case["input"].as_str().unwrap());
+    let options = OpenOptions { axes: case["axes"].as_str().map(str::to_string), ..OpenOptions::default() };
+    let source = open(input.to_str().unwrap(), &options).map_err(|e| e.to_string())?;
     let input = Array::source(source);
     let array = common::graph(case["pipeline"].as_str().unwrap(), &input).map_err(|e| e.to_string())?;
     let rank = array.shape().map_or(0, |s| s.len());
@@ -49,7 +65,7 @@ fn check(case: &Json, expected: &[u8], random: &mut Random) -> Result<(), String
         run = run.tile(&tile);
     }
     let got = common::run(&array, run).map_err(|e| e.to_string())?;
-    compare(case, expected, &got)
+    compare(case, &goldens.expected, &got)
 }
 
 fn compare(case: &Json, expected: &[u8], got: &Computed) -> Result<(), String> {
@@ -85,12 +101,13 @@ fn difference(wanted: &[f64], got: &[f64], allowed: f64) -> String {
 
 #[test]
 fn a_wrong_result_would_be_noticed() {
-    let (manifest, expected) = load();
-    let case = &manifest["cases"][0];
-    let source = open(golden(case["input"].as_str().unwrap()).to_str().unwrap(), &OpenOptions::default()).unwrap();
+    let goldens = load("core");
+    let case = &goldens.cases[0];
+    let path = goldens.folder.join(case["input"].as_str().unwrap());
+    let source = open(path.to_str().unwrap(), &OpenOptions::default()).unwrap();
     let input = Array::source(Arc::clone(&source));
     let wrong = common::graph("gaussian_filter(1.4)", &input).unwrap();
     let got = common::run(&wrong, Run::new()).unwrap();
     assert_eq!(case["pipeline"], "gaussian_filter(1.5)");
-    assert!(compare(case, &expected, &got).is_err());
+    assert!(compare(case, &goldens.expected, &got).is_err());
 }

@@ -114,6 +114,7 @@ fn type_text(ty: Type) -> String {
         Type::ModePerAxis => format!("{MODES}, or a list with one per axis"),
         Type::DType => "Element type, such as \"uint16\"".into(),
         Type::Axis => "Axis: its letter or number".into(),
+        Type::Axes => "Axes: letters (\"yx\") or a list of numbers".into(),
         Type::Word(words) => words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" or "),
         Type::Any => "Value".into(),
     }

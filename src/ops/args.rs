@@ -154,6 +154,11 @@ impl Args {
         !matches!(self.get(name), None | Some(Arg::None))
     }
 
+    /// Whether the op has such a parameter.
+    fn has(&self, name: &str) -> bool {
+        self.def.params.iter().any(|p| p.name == name)
+    }
+
     /// The argument as it came.
     ///
     /// # Panics
@@ -296,9 +301,16 @@ impl Args {
     /// # Errors
     /// When the array has no such axis.
     pub fn axis(&self, name: &str, spec: &ArraySpec, default: i64) -> Result<usize> {
+        match self.get(name) {
+            None => self.as_axis(name, &Arg::Int(default.into()), spec),
+            Some(arg) => self.as_axis(name, arg, spec),
+        }
+    }
+
+    fn as_axis(&self, name: &str, arg: &Arg, spec: &ArraySpec) -> Result<usize> {
         let rank = spec.rank() as i64;
-        let number = match self.get(name) {
-            Some(Arg::Str(letter)) => {
+        let number = match arg {
+            Arg::Str(letter) => {
                 let mut letters = letter.chars();
                 let found = match (letters.next(), letters.next()) {
                     (Some(c), None) => spec.axis(c),
@@ -308,14 +320,44 @@ impl Args {
                     self.error(format!("`{name}`: there is no axis {letter:?}, the axes are {:?}", spec.letters()))
                 });
             }
-            None => default,
-            Some(arg) => self.as_integer(name, arg)?,
+            arg => self.as_integer(name, arg)?,
         };
         let index = if number < 0 { number + rank } else { number };
         if (0..rank).contains(&index) {
             return Ok(index as usize);
         }
         Err(self.error(format!("`{name}` is {number}, the array has {rank} axes ({:?})", spec.letters())))
+    }
+
+    /// The axes that the op acts on, in the order in which per-axis lists give their values: those that `axes=` names
+    /// where the op has such a parameter, else the spatial axes of a named array and all of an unnamed one.
+    ///
+    /// # Errors
+    /// When `axes` names an axis that the array has not, or one twice.
+    pub fn filter_axes(&self, spec: &ArraySpec) -> Result<Vec<usize>> {
+        match self.has("axes") && self.given("axes") {
+            true => self.axes("axes", spec),
+            false => Ok(spec.filter_axes()),
+        }
+    }
+
+    /// A set of axes: letters (`"yx"`), a number, or a list of numbers and letters; in the order they are given.
+    ///
+    /// # Errors
+    /// When it names an axis that the array has not, or one twice.
+    pub fn axes(&self, name: &str, spec: &ArraySpec) -> Result<Vec<usize>> {
+        let axes: Vec<usize> = match self.get(name) {
+            Some(Arg::Str(letters)) => {
+                letters.chars().map(|c| self.as_axis(name, &c.to_string().into(), spec)).collect::<Result<_>>()?
+            }
+            Some(Arg::List(items)) => items.iter().map(|item| self.as_axis(name, item, spec)).collect::<Result<_>>()?,
+            Some(arg) => vec![self.as_axis(name, arg, spec)?],
+            None => Vec::new(),
+        };
+        match axes.iter().enumerate().find(|(i, axis)| axes[..*i].contains(axis)) {
+            Some((_, &twice)) => Err(self.error(format!("`{name}` names axis {:?} twice", spec.axes[twice].name))),
+            None => Ok(axes),
+        }
     }
 
     /// One number for each axis of `spec`: a scalar goes to every axis that filters act on and `other` to the rest;
@@ -343,7 +385,7 @@ impl Args {
         other: T,
         read: impl Fn(&Arg) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let axes = spec.filter_axes();
+        let axes = self.filter_axes(spec)?;
         let mut out = vec![other; spec.rank()];
         match self.get(name) {
             None | Some(Arg::None) => axes.iter().for_each(|&a| out[a] = default),

@@ -2,7 +2,7 @@
 
 use super::elementwise::cast;
 use super::window::{LineWalk, MAX_WINDOW, Window, axis, check_origin};
-use super::{AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
+use super::{AXES, AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
 use crate::array::{ArraySpec, DType, Element, Mode, Region, Scalar, View, ViewMut};
 use crate::error::Result;
 use crate::graph::{Array, Cx, Need, TileOp};
@@ -242,7 +242,7 @@ fn edge(args: &Args, smooth: [f64; 3]) -> Result<Array> {
     let spec = chain.spec.clone();
     let (along, modes) = (axis(args, &spec)?, args.mode_per_axis("mode", &spec)?);
     chain.correlate(&[-1.0, 0.0, 1.0], along, modes[along], 0)?;
-    for other in spec.filter_axes() {
+    for other in args.filter_axes(&spec)? {
         if other != along {
             chain.correlate(&smooth, other, modes[other], 0)?;
         }
@@ -326,10 +326,12 @@ pub static GAUSSIAN_FILTER: OpDef = OpDef {
         CVAL,
         TRUNCATE,
         RADIUS,
+        AXES,
     ],
     returns: &[("filtered", "The smoothed array, in floats.")],
     examples: &[
         "gaussian_filter(input, sigma=2)",
+        "gaussian_filter(sigma=2, axes=[0])",
         "gaussian_filter(sigma=1.5, order=1, mode=\"mirror\")",
         "gaussian_filter(sigma=3, mode=\"wrap\", truncate=2)",
         "gaussian_filter(sigma=1, mode=\"constant\", cval=9, radius=3)",

@@ -1,7 +1,7 @@
 //! The minimum and maximum over a box.
 
 use super::window::{LineWalk, Window, axis, scratch_bytes, scratch_of, window_len, windows};
-use super::{AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
+use super::{AXES, AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
 use crate::array::{ArraySpec, Element, Mode, Region, View, ViewMut, with_dtype};
 use crate::error::Result;
 use crate::graph::{Array, Cx, Need, TileOp};
@@ -120,7 +120,7 @@ macro_rules! extremum {
             summary: $summary,
             details: DETAILS,
             reference: concat!("scipy.ndimage.", $name),
-            params: &[INPUT, SIZE, MODES, CVAL, Param { ty: Type::IntegerPerAxis, ..ORIGIN }],
+            params: &[INPUT, SIZE, MODES, CVAL, Param { ty: Type::IntegerPerAxis, ..ORIGIN }, AXES],
             returns: &[("filtered", $returns)],
             examples: $examples,
             build: |args| filter(args, $which),
@@ -155,7 +155,11 @@ extremum!(
     Extremum::Minimum,
     "The smallest element of a box.",
     "The minima.",
-    &["minimum_filter(input, size=3)", "minimum_filter(size=4, mode=\"constant\", cval=1, origin=-2)"]
+    &[
+        "minimum_filter(input, size=3)",
+        "minimum_filter(size=4, mode=\"constant\", cval=1, origin=-2)",
+        "minimum_filter(size=3, axes=\"x\")"
+    ]
 );
 extremum!(
     MAXIMUM_FILTER,

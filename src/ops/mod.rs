@@ -142,6 +142,8 @@ pub enum Type {
     DType,
     /// An axis: its number (negative counts from the last) or its letter.
     Axis,
+    /// Axes: letters (`"yx"`) or a list of numbers.
+    Axes,
     /// One of these words.
     Word(&'static [&'static str]),
     /// Anything the op itself sorts out.
@@ -165,6 +167,12 @@ const MODES: Param = Param {
     doc: "How the image goes on outside: reflect, mirror, nearest, constant or wrap; or one per axis.",
     ty: Type::ModePerAxis,
     ..MODE
+};
+const AXES: Param = Param {
+    name: "axes",
+    ty: Type::Axes,
+    default: Some("none"),
+    doc: "The axes to act on: letters (\"yx\") or a list of numbers; else the spatial ones, or all if they have no names.",
 };
 const CVAL: Param =
     Param { name: "cval", ty: Type::Number, default: Some("0.0"), doc: "What lies outside with mode=\"constant\"." };

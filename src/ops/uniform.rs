@@ -2,7 +2,7 @@
 
 use super::elementwise::cast;
 use super::window::{LineWalk, Window, axis, scratch_bytes, scratch_of, window_len, windows};
-use super::{AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
+use super::{AXES, AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
 use crate::array::{ArraySpec, DType, Element, Mode, Region, Scalar, View, ViewMut};
 use crate::error::Result;
 use crate::graph::{Array, Cx, Need, TileOp};
@@ -118,6 +118,7 @@ pub static UNIFORM_FILTER: OpDef = OpDef {
         MODES,
         CVAL,
         Param { ty: Type::IntegerPerAxis, ..ORIGIN },
+        AXES,
     ],
     returns: &[("filtered", "The means, in floats.")],
     examples: &[

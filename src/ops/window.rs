@@ -123,7 +123,7 @@ impl LineWalk {
 
 /// The axis that `axis=` names; the last one that filters act on where it is not given.
 pub(crate) fn axis(args: &Args, spec: &ArraySpec) -> Result<usize> {
-    let last = spec.filter_axes().last().map_or(-1, |&a| a as i64);
+    let last = args.filter_axes(spec)?.last().map_or(-1, |&a| a as i64);
     args.axis("axis", spec, last)
 }
 
