@@ -5,7 +5,7 @@ use crate::cancel::Cancel;
 use crate::error::{Bytes, Error, Result};
 use crate::exec::{self, Context, Observer, Quiet, Report, Scratch};
 use crate::graph::Array;
-use crate::io::{Access, Sink};
+use crate::io::{Access, CreateOptions, Sink};
 use crate::lang::{self, Host, OpenArgs, Request};
 use crate::ops::Arg;
 use crate::plan::{Output, Plan, Resources, To};
@@ -154,12 +154,20 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When the format cannot hold it, or the file exists and `overwrite` is false, or it is one of the inputs.
     pub fn save(self, array: &Array, path: impl AsRef<Path>, overwrite: bool) -> Result<Self> {
+        self.save_with(array, path, &CreateOptions { overwrite, ..CreateOptions::default() })
+    }
+
+    /// [`Run::save`] with the format's options.
+    ///
+    /// # Errors
+    /// As [`Run::save`], and when the format has no such option.
+    pub fn save_with(self, array: &Array, path: impl AsRef<Path>, options: &CreateOptions) -> Result<Self> {
         let path = path.as_ref();
         let name = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a UTF-8 path", path.display())))?;
         let Some(spec) = array.array_spec() else {
             return Err(Error::Usage(format!("{name}: a table is saved as .csv")));
         };
-        let sink = crate::io::create(name, spec, overwrite)?;
+        let sink = crate::io::create_with(name, spec, options)?;
         Ok(self.sink(array, sink))
     }
 

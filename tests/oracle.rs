@@ -85,16 +85,19 @@ fn engine(array: &Array, random: &mut Random) -> Result<Vec<u8>, Error> {
         0 => run = run.memory_limit(least_limit(array, &chunk)? + random.below(1 << 18)),
         _ => run = run.tile(&tile),
     }
-    collect(array, run, &chunk)
+    collect(array, run, &chunk, random.below(2) == 0)
 }
 
-fn collect(array: &Array, run: Run<'_>, chunk: &[u64]) -> Result<Vec<u8>, Error> {
+fn collect(array: &Array, run: Run<'_>, chunk: &[u64], encoded: bool) -> Result<Vec<u8>, Error> {
     let Some(spec) = array.array_spec().filter(|s| s.rank() > 0) else {
         let report = run.scratch_dir(std::env::temp_dir()).value(array).run()?;
         let Some(Value::Array(value)) = &report.values[0] else { panic!("no value") };
         return Ok(value.data.bytes().to_vec());
     };
-    let (sink, collected) = AlignedSink::new(spec.clone(), chunk);
+    let (mut sink, collected) = AlignedSink::new(spec.clone(), chunk);
+    if encoded {
+        sink = sink.encoding();
+    }
     run.sink(array, Box::new(sink)).run()?;
     let data = std::mem::take(&mut collected.lock().unwrap().data);
     Ok(data)
@@ -103,7 +106,7 @@ fn collect(array: &Array, run: Run<'_>, chunk: &[u64]) -> Result<Vec<u8>, Error>
 /// The smallest limit, by asking for too little.
 fn least_limit(array: &Array, chunk: &[u64]) -> Result<u64, Error> {
     let Some(spec) = array.array_spec().filter(|s| s.rank() > 0) else { return Ok(64 << 20) };
-    let (sink, _) = AlignedSink::new(spec.clone(), chunk);
+    let sink = AlignedSink::new(spec.clone(), chunk).0.encoding();
     match Run::new().memory_limit(1).threads(2).sink(array, Box::new(sink)).plan() {
         Err(Error::Memory(shortage)) => Ok(shortage.need),
         Err(other) => Err(other),

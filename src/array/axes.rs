@@ -11,12 +11,17 @@ pub struct Axis {
     pub size: Option<f64>,
     /// The unit of `size`, spelled out as OME-NGFF does (`micrometer`).
     pub unit: Option<String>,
+    /// The coordinate of the first pixel's centre along the axis, in `unit`: 0 unless the file says otherwise or part
+    /// of the axis was cut off.
+    pub origin: f64,
+    /// What the positions along the axis are called (channel names), first to last; empty where nobody named them.
+    pub labels: Vec<String>,
 }
 
 impl Axis {
     /// An axis of that letter without pixel size.
     pub fn new(name: char) -> Self {
-        Axis { name, size: None, unit: None }
+        Axis { name, size: None, unit: None, origin: 0.0, labels: Vec::new() }
     }
 
     /// Whether filters act along it: `x`, `y`, `z`.

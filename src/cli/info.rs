@@ -44,7 +44,15 @@ fn as_json(path: &str, source: &dyn Source) -> Json {
     let axes: Vec<Json> = spec
         .axes
         .iter()
-        .map(|axis| json!({ "name": axis.name.to_string(), "size": axis.size, "unit": axis.unit }))
+        .map(|axis| {
+            json!({
+                "name": axis.name.to_string(),
+                "size": axis.size,
+                "unit": axis.unit,
+                "origin": axis.origin,
+                "labels": axis.labels,
+            })
+        })
         .collect();
     let more: Map<String, Json> = facts.more.into_iter().map(|(name, value)| (name, json!(value))).collect();
     json!({

@@ -1,5 +1,6 @@
 //! What the words of the command line ask for: a pipeline bound to its files, and where every result goes.
 
+use super::options::create_options;
 use super::{JobArgs, info, value};
 use std::fs::File;
 use std::io::Read;
@@ -7,7 +8,7 @@ use std::path::Path;
 use tilewise::array::{ArraySpec, Scalar, Spec};
 use tilewise::exec::Report;
 use tilewise::graph::{Array, NodeKind, OpKind, Value};
-use tilewise::io::{self, OpenOptions};
+use tilewise::io::{self, CreateOptions, OpenOptions};
 use tilewise::lang::{self, Compiled, Host, MAX_LENGTH, OpenArgs, Request, Save};
 use tilewise::ops::Arg;
 use tilewise::{Error, Result, Run};
@@ -25,6 +26,8 @@ pub(super) struct Job {
 pub(super) struct Wanted {
     pub(super) array: Array,
     pub(super) place: Place,
+    /// What the file's format is told.
+    options: CreateOptions,
 }
 
 /// Where a result goes.
@@ -71,8 +74,9 @@ impl Job {
         if request.input.is_some() && !compiled.uses_input {
             return Err(Error::Usage("IN is given, but the pipeline does not use `input`".into()));
         }
-        let mut wanted = compiled.saves.iter().map(saved).collect::<Result<Vec<_>>>()?;
-        wanted.extend(result(&compiled, output)?);
+        let mut wanted = compiled.saves.iter().map(|save| saved(save, overwrite)).collect::<Result<Vec<_>>>()?;
+        let options = CreateOptions { overwrite, ..CreateOptions::default() };
+        wanted.extend(result(&compiled, output, options)?);
         let job = Job { wanted, overwrite };
         job.check_tables()?;
         Ok(job)
@@ -82,7 +86,7 @@ impl Job {
     pub(super) fn add_to<'a>(&self, mut run: Run<'a>) -> Result<Run<'a>> {
         for wanted in &self.wanted {
             run = match &wanted.place {
-                Place::Image(path) => run.save(&wanted.array, path, self.overwrite)?,
+                Place::Image(path) => run.save_with(&wanted.array, path, &wanted.options)?,
                 Place::Table(_) | Place::Printed => run.value(&wanted.array),
             };
         }
@@ -179,14 +183,11 @@ fn open(path: &str, args: &OpenArgs) -> Result<Array> {
     io::open(path, &options).map(Array::source)
 }
 
-fn saved(save: &Save) -> Result<Wanted> {
-    if let Some((name, _)) = save.options.first() {
-        return Err(Error::Usage(format!("save({:?}): there is no option `{name}`", save.path)));
-    }
-    place(&save.array, &save.path)
+fn saved(save: &Save, overwrite: bool) -> Result<Wanted> {
+    place(&save.array, &save.path, create_options(&save.path, &save.options, overwrite)?)
 }
 
-fn place(array: &Array, path: &str) -> Result<Wanted> {
+fn place(array: &Array, path: &str, options: CreateOptions) -> Result<Wanted> {
     if path.contains("{stem}") {
         return Err(Error::Usage(format!("{path}: runs over several files are not possible yet")));
     }
@@ -194,17 +195,17 @@ fn place(array: &Array, path: &str) -> Result<Wanted> {
         Spec::Array(_) => Place::Image(path.to_string()),
         Spec::Table(_) => Place::Table(path.to_string()),
     };
-    Ok(Wanted { array: array.clone(), place })
+    Ok(Wanted { array: array.clone(), place, options })
 }
 
 /// What becomes of the value of the last expression.
-fn result(compiled: &Compiled, output: Option<&str>) -> Result<Option<Wanted>> {
+fn result(compiled: &Compiled, output: Option<&str>, options: CreateOptions) -> Result<Option<Wanted>> {
     match (&compiled.result, output) {
         (None, None) => Ok(None),
         (None, Some(path)) => {
             Err(Error::Usage(format!("{path}: the pipeline ends without a result that could go there")))
         }
-        (Some(result), Some(path)) => place(&as_array(result)?, path).map(Some),
+        (Some(result), Some(path)) => place(&as_array(result)?, path, options).map(Some),
         (Some(result), None) => printed(as_array(result)?).map(Some),
     }
 }
@@ -234,7 +235,7 @@ fn printed(array: Array) -> Result<Wanted> {
             "the result is an image ({what}): name the file it goes to: tilewise run IN OUT PIPELINE"
         )));
     }
-    Ok(Wanted { array, place: Place::Printed })
+    Ok(Wanted { array, place: Place::Printed, options: CreateOptions::default() })
 }
 
 /// What scans give, histograms and the like, is at hand when the run is over; small enough to be printed.

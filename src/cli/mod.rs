@@ -9,6 +9,7 @@ mod interrupt;
 mod job;
 mod means;
 mod ops;
+mod options;
 mod progress;
 mod run;
 mod term;

@@ -1,7 +1,7 @@
 //! Runs the fused operations of a pass over one tile, block by block.
 
 use super::gather::{Tables, gather};
-use super::pipeline::Slot;
+use super::pipeline::{Encoders, Slot};
 use super::read::packed_view;
 use super::values::{Values, aligned};
 use crate::array::{Buffer, IntervalSets, Region, Scalar, View, ViewMut, copy, grid_len};
@@ -29,6 +29,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) scans: Vec<Option<Box<dyn ScanState>>>,
     /// Per target: the working space of its stitch op.
     spaces: Vec<Option<Box<dyn Any + Send>>>,
+    /// Per target: the encoder of its sink.
+    encoders: Encoders,
 }
 
 /// The scalars that ops of a pass read, at aligned addresses.
@@ -59,6 +61,7 @@ impl<'a> Worker<'a> {
         values: &Values,
         scalars: &'a Scalars,
         stitchers: &'a [Option<Arc<dyn Stitcher>>],
+        encoders: Encoders,
     ) -> Result<Self> {
         let scans = pass.targets.iter().map(|t| scan_state(plan, t.goal, values)).collect::<Result<_>>()?;
         Ok(Worker {
@@ -72,6 +75,7 @@ impl<'a> Worker<'a> {
             demands: Demands::default(),
             scans,
             spaces: stitchers.iter().map(|s| s.as_ref().map(|s| s.local_space())).collect(),
+            encoders,
         })
     }
 
@@ -84,7 +88,22 @@ impl<'a> Worker<'a> {
             let start = inner.start.iter().zip(&tile.start).map(|(b, t)| b + t).collect();
             self.block(&Region { start, shape: inner.shape.clone() }, &inner, slot)?;
         }
-        self.stitch(slot)
+        self.stitch(slot)?;
+        self.encode(slot)
+    }
+
+    /// Encodes the finished tile for the sinks that want it so.
+    fn encode(&mut self, slot: &mut Slot) -> Result<()> {
+        for (t, encoder) in self.encoders.iter_mut().enumerate() {
+            let Some(encoder) = encoder else { continue };
+            let mut encoded = std::mem::take(&mut slot.encoded[t]);
+            encoded.clear();
+            let done =
+                slot.target_view(self.pass, t).and_then(|view| encoder.encode(&slot.region, &view, &mut encoded));
+            slot.encoded[t] = encoded;
+            done?;
+        }
+        Ok(())
     }
 
     /// Computes the block `at`, which is the box `inner` of its tile.

@@ -8,7 +8,8 @@ use super::{Context, Event, PassReport};
 use crate::array::{Buffer, Region, View, grid_len};
 use crate::error::{Error, Result};
 use crate::graph::{NodeKind, OpKind, ScanState, Stitcher, Store};
-use crate::plan::{Demands, Goal, Output, Pass, Plan, Ref, To};
+use crate::io::{Encoded, Encoder};
+use crate::plan::{Demands, Goal, Output, Pass, Plan, Ref, Target, To};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub(crate) struct Slot {
     pub(crate) leaves: Vec<Buffer>,
     pub(crate) targets: Vec<Buffer>,
     pub(crate) pieces: Vec<Option<Box<dyn Any + Send>>>,
+    /// Per target: what its sink's encoder made of the tile.
+    pub(crate) encoded: Vec<Encoded>,
 }
 
 impl Slot {
@@ -43,6 +46,7 @@ impl Slot {
         self.leaves = buffers(&pass.sweep.leaf_bytes)?;
         self.targets = buffers(&pass.sweep.target_bytes)?;
         self.pieces = pass.targets.iter().map(|_| None).collect();
+        self.encoded = pass.targets.iter().map(|_| Encoded::default()).collect();
         Ok(())
     }
 
@@ -168,7 +172,12 @@ struct Takers<'a> {
     kept: Vec<Option<Arc<Kept>>>,
     /// Per target: the stitch op at work.
     stitchers: Vec<Option<Arc<dyn Stitcher>>>,
+    /// Per target: whether its tiles come encoded.
+    encodes: Vec<bool>,
 }
+
+/// Per target: the encoder of its sink, for one worker.
+pub(crate) type Encoders = Vec<Option<Box<dyn Encoder>>>;
 
 impl<'a> Takers<'a> {
     fn begin(
@@ -203,15 +212,31 @@ impl<'a> Takers<'a> {
             stitchers.push(stitcher);
             own.push(intermediate);
         }
-        Ok(Takers { pass, outputs, kept: own, stitchers })
+        let mut takers = Takers { pass, outputs, kept: own, stitchers, encodes: Vec::new() };
+        takers.encodes = takers.encoders()?.iter().map(Option::is_some).collect();
+        Ok(takers)
+    }
+
+    /// A set of encoders for one worker.
+    fn encoders(&self) -> Result<Encoders> {
+        let one = |target: &Target| match target.goal {
+            Goal::Sink(i) => match &self.outputs[i].to {
+                To::Sink(sink) => sink.encoder(),
+                To::Value => Ok(None),
+            },
+            _ => Ok(None),
+        };
+        self.pass.targets.iter().map(one).collect()
     }
 
     fn take(&mut self, slot: &mut Slot) -> Result<()> {
         for (t, target) in self.pass.targets.iter().enumerate() {
             match target.goal {
                 Goal::Sink(i) => {
-                    if let To::Sink(sink) = &mut self.outputs[i].to {
-                        sink.write(&slot.region, slot.target_view(self.pass, t)?)?;
+                    let To::Sink(sink) = &mut self.outputs[i].to else { continue };
+                    match self.encodes[t] {
+                        true => sink.write_encoded(&slot.region, &slot.encoded[t])?,
+                        false => sink.write(&slot.region, slot.target_view(self.pass, t)?)?,
                     }
                 }
                 Goal::Spill(_) => {
@@ -256,6 +281,7 @@ fn run_threads(
         let _ = free_in.send(Slot::default());
     }
     let tickets = Mutex::new((0u64, free_out));
+    let encoders = (0..sweep.workers).map(|_| takers.encoders()).collect::<Result<Vec<_>>>()?;
     let states = std::thread::scope(|scope| {
         let mut workers = Vec::new();
         let spawned = outcome.guard(|| {
@@ -265,11 +291,11 @@ fn run_threads(
                     shared.outcome.guard(|| read_tiles(shared, origins, tickets, &read_in));
                 })?;
             }
-            for _ in 0..sweep.workers {
+            for encoders in encoders {
                 let (shared, read_out, done_in) = (&shared, read_out.clone(), done_in.clone());
                 let body = move || {
                     shared.outcome.guard(|| {
-                        let mut worker = Worker::new(plan, pass, values, scalars, stitchers)?;
+                        let mut worker = Worker::new(plan, pass, values, scalars, stitchers, encoders)?;
                         compute_tiles(shared, &mut worker, &read_out, &done_in)?;
                         Ok(worker.scans)
                     })

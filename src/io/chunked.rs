@@ -1,7 +1,7 @@
 //! Test doubles for the executor: a compressed, chunked source and a sink that takes whole chunks. They live here, and
 //! not with the tests, so that every integration test shares them.
 
-use super::{Access, Facts, Layout, Order, ReadBill, Reader, Sink, Source};
+use super::{Access, EncodeBill, Encoded, Encoder, Facts, Layout, Order, Part, ReadBill, Reader, Sink, Source};
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut, copy, grid_len, tiles_along};
 use crate::error::{Error, Result};
 use std::path::Path;
@@ -139,6 +139,7 @@ pub struct AlignedSink {
     spec: ArraySpec,
     chunk: Dims,
     collected: Arc<Mutex<Collected>>,
+    encodes: bool,
 }
 
 impl AlignedSink {
@@ -148,8 +149,19 @@ impl AlignedSink {
         let data = vec![0; spec.bytes() as usize];
         let collected = Collected { data, written: vec![0; chunks], ..Collected::default() };
         let collected = Arc::new(Mutex::new(collected));
-        let sink = AlignedSink { spec, chunk: chunk.iter().copied().collect(), collected: Arc::clone(&collected) };
+        let sink = AlignedSink {
+            spec,
+            chunk: chunk.iter().copied().collect(),
+            collected: Arc::clone(&collected),
+            encodes: false,
+        };
         (sink, collected)
+    }
+
+    /// The same sink, given its tiles by an encoder: their bytes in C order, back to front.
+    pub fn encoding(mut self) -> Self {
+        self.encodes = true;
+        self
     }
 
     fn wrong(&self, what: String) -> Error {
@@ -192,6 +204,22 @@ impl Sink for AlignedSink {
         Ok(())
     }
 
+    fn encoder(&self) -> Result<Option<Box<dyn Encoder>>> {
+        let encoder: Option<Box<dyn Encoder>> = if self.encodes { Some(Box::new(Backwards)) } else { None };
+        Ok(encoder)
+    }
+
+    fn encode_bill(&self, tile: &[u64]) -> EncodeBill {
+        let per_tile = crate::array::elements(tile) * self.spec.dtype.size() as u64;
+        if self.encodes { EncodeBill { per_tile, per_worker: 0 } } else { EncodeBill::default() }
+    }
+
+    fn write_encoded(&mut self, at: &Region, encoded: &Encoded) -> Result<()> {
+        let Some(part) = encoded.parts.first() else { return Err(self.wrong("nothing was encoded".into())) };
+        let bytes: Vec<u8> = encoded.part(part).iter().rev().copied().collect();
+        self.write(at, View::new(self.spec.dtype, &at.shape, &bytes))
+    }
+
     fn write(&mut self, at: &Region, tile: View<'_>) -> Result<()> {
         let chunks = self.chunks_of(at)?;
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,6 +245,20 @@ impl Sink for AlignedSink {
 
     fn abort(&mut self) {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner).aborted = true;
+    }
+}
+
+/// The encoder of [`AlignedSink::encoding`].
+struct Backwards;
+
+impl Encoder for Backwards {
+    fn encode(&mut self, at: &Region, tile: &View<'_>, out: &mut Encoded) -> Result<()> {
+        let len = tile.elements() * tile.dtype().size();
+        out.bytes.resize(len, 0);
+        copy(&mut ViewMut::new(tile.dtype(), &at.shape, &mut out.bytes), tile);
+        out.bytes.reverse();
+        out.parts.push(Part { id: 0, start: 0, len });
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ mod tiff;
 mod units;
 
 use open::name_axes;
-pub use open::{OpenOptions, create, open};
+pub use open::{CreateOptions, OpenOptions, create, create_with, open};
 pub use table::write_csv;
 
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut};
@@ -135,6 +135,58 @@ pub enum Order {
     Aligned(Dims),
 }
 
+/// Chunks of one tile as they go to disk, and whatever else its encoder makes of it (a reduced copy for a pyramid).
+#[derive(Clone, Debug, Default)]
+pub struct Encoded {
+    /// The bytes of all parts, one after the other. The buffer is used for one tile after the other.
+    pub bytes: Vec<u8>,
+    /// The parts, in an order and with a meaning that the sink and its encoder agree on.
+    pub parts: Vec<Part>,
+}
+
+/// One part of [`Encoded::bytes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it is, such as the number of a chunk.
+    pub id: u64,
+    /// Where it begins.
+    pub start: usize,
+    /// How many bytes it has.
+    pub len: usize,
+}
+
+impl Encoded {
+    /// Forgets the last tile.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.parts.clear();
+    }
+
+    /// The bytes of a part.
+    pub fn part(&self, part: &Part) -> &[u8] {
+        &self.bytes[part.start..part.start + part.len]
+    }
+}
+
+/// What encoding holds in memory, in bytes; true upper bounds for any data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EncodeBill {
+    /// For every tile in flight: its [`Encoded`].
+    pub per_tile: u64,
+    /// For every worker: the encoder.
+    pub per_worker: u64,
+}
+
+/// Encodes tiles on one worker thread.
+pub trait Encoder: Send {
+    /// Encodes the box `at` into `out`, which is empty but keeps its room from the tile before: take no more than the
+    /// sink's [`EncodeBill`] says.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    fn encode(&mut self, at: &Region, tile: &View<'_>, out: &mut Encoded) -> Result<()>;
+}
+
 /// An array that is written in parts. Made by the format's constructor, which checks but touches nothing; `begin`
 /// creates the output under a temporary name.
 pub trait Sink: Debug + Send {
@@ -155,6 +207,28 @@ pub trait Sink: Debug + Send {
     /// # Errors
     /// When the folder cannot be written or the disk is known to be too small.
     fn begin(&mut self) -> Result<()>;
+
+    /// Encodes tiles on the worker threads; one per worker, made after [`Sink::begin`]. A sink that has one is given its
+    /// tiles by [`Sink::write_encoded`] (but for a scalar, which comes by [`Sink::write`]).
+    ///
+    /// # Errors
+    /// When the codec cannot be set up.
+    fn encoder(&self) -> Result<Option<Box<dyn Encoder>>> {
+        Ok(None)
+    }
+
+    /// What encoding holds in memory for tiles of that shape; nothing where there is no encoder.
+    fn encode_bill(&self, _tile: &[u64]) -> EncodeBill {
+        EncodeBill::default()
+    }
+
+    /// Writes a box that an encoder has encoded. Boxes come in raster order of the tile grid.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    fn write_encoded(&mut self, at: &Region, _encoded: &Encoded) -> Result<()> {
+        Err(crate::error::Error::Internal(format!("{}: {at:?} was encoded for nothing", self.path().display())))
+    }
 
     /// Writes one box.
     ///

@@ -17,6 +17,44 @@ pub struct OpenOptions {
     pub level: Option<u32>,
 }
 
+/// What the user says about an output beyond its path. A format refuses what it does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreateOptions {
+    /// Whether an existing output may be replaced.
+    pub overwrite: bool,
+    /// Shape of a chunk (a TIFF tile, a Zarr chunk), one length per axis or for the last axes only.
+    pub chunks: Option<Vec<u64>>,
+    /// Shape of a shard, as `chunks`.
+    pub shards: Option<Vec<u64>>,
+    /// `none`, or a codec of the format, with a level where it has levels: `zstd`, `deflate:6`.
+    pub compression: Option<String>,
+    /// Whether to write an image pyramid; where it is not said, formats of the OME family get one when the image is
+    /// large and others get none.
+    pub pyramid: Option<bool>,
+    /// How a level of the pyramid is made of the one before: `mean`, `nearest` or `mode`.
+    pub downsample: Option<String>,
+    /// The version of the format: `2` or `3` for Zarr, `0.4` or `0.5` for OME-Zarr.
+    pub format_version: Option<String>,
+    /// 1 to 100, for JPEG.
+    pub quality: Option<u8>,
+}
+
+impl CreateOptions {
+    /// The first option besides `overwrite` and those in `known` that is given, for formats that have no more.
+    pub(super) fn beyond(&self, known: &[&str]) -> Option<&'static str> {
+        let given = [
+            ("chunks", self.chunks.is_some()),
+            ("shards", self.shards.is_some()),
+            ("compression", self.compression.is_some()),
+            ("pyramid", self.pyramid.is_some()),
+            ("downsample", self.downsample.is_some()),
+            ("format_version", self.format_version.is_some()),
+            ("quality", self.quality.is_some()),
+        ];
+        given.into_iter().find(|(name, given)| *given && !known.contains(name)).map(|(name, _)| name)
+    }
+}
+
 /// What can be written, for messages.
 const WRITABLE: &str = ".npy, .tif, .tiff, .png, raw:PATH";
 
@@ -50,22 +88,36 @@ pub fn open(path: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
 /// Prepares an output, by the path's ending. Nothing is touched before [`Sink::begin`].
 ///
 /// # Errors
-/// When the ending is unknown, the format cannot hold such an array, the output exists and `overwrite` is false, or
-/// its folder is missing.
-pub fn create(path: &str, spec: &ArraySpec, overwrite: bool) -> Result<Box<dyn Sink>> {
+/// When the ending is unknown, the format cannot hold such an array or has no such option, the output exists and
+/// `overwrite` is false, or its folder is missing.
+pub fn create_with(path: &str, spec: &ArraySpec, options: &CreateOptions) -> Result<Box<dyn Sink>> {
+    let overwrite = options.overwrite;
+    let plain = |known: &[&str]| match options.beyond(known) {
+        Some(name) => Err(Error::Usage(format!("{path}: this format has no option `{name}`"))),
+        None => Ok(()),
+    };
     if let Some(raw_path) = path.strip_prefix(raw::PREFIX) {
+        plain(&[])?;
         return raw::create(raw_path, spec, overwrite);
     }
     let file = Path::new(path.trim_end_matches('/'));
     match ending(file).as_str() {
-        "npy" => npy::create(file, spec, overwrite),
-        "tif" | "tiff" => create_tiff(file, spec, overwrite),
-        "png" => create_png(file, spec, overwrite),
+        "npy" => plain(&[]).and_then(|()| npy::create(file, spec, overwrite)),
+        "tif" | "tiff" => plain(&[]).and_then(|()| create_tiff(file, spec, overwrite)),
+        "png" => plain(&[]).and_then(|()| create_png(file, spec, overwrite)),
         "zarr" | "jpg" | "jpeg" => {
             Err(Error::Usage(format!("{path}: this format is not written yet; can be written: {WRITABLE}")))
         }
         _ => Err(Error::Usage(format!("{path}: unknown ending; can be written: {WRITABLE}"))),
     }
+}
+
+/// [`create_with`] the format's defaults.
+///
+/// # Errors
+/// As [`create_with`].
+pub fn create(path: &str, spec: &ArraySpec, overwrite: bool) -> Result<Box<dyn Sink>> {
+    create_with(path, spec, &CreateOptions { overwrite, ..CreateOptions::default() })
 }
 
 /// Formats that show in the first bytes of a file.

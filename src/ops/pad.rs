@@ -109,6 +109,11 @@ fn pad(args: &Args) -> Result<Array> {
             );
         }
         padded.shape[axis] += before + after;
+        let on = &mut padded.axes[axis];
+        on.origin -= on.size.map_or(0.0, |s| s * before as f64);
+        if before + after > 0 {
+            on.labels.clear();
+        }
     }
     if widths.iter().all(|&w| w == (0, 0)) {
         return Ok(input);

@@ -155,6 +155,9 @@ fn selected(spec: &ArraySpec, taken: &[Taken]) -> ArraySpec {
     for (axis, (old, taken)) in out.axes.iter_mut().zip(kept) {
         axis.size = old.size.map(|s| s * taken.step as f64);
         axis.unit.clone_from(&old.unit);
+        axis.origin = old.origin + old.size.map_or(0.0, |s| s * taken.start as f64);
+        let picked = old.labels.iter().skip(taken.start as usize).step_by(taken.step as usize);
+        axis.labels = picked.take(taken.len as usize).cloned().collect();
         if spec.named {
             axis.name = old.name;
         }

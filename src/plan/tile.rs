@@ -10,7 +10,7 @@ use super::{Output, Resources, Step, To, shortage};
 use crate::array::{ArraySpec, Dims, IntervalSets, Mode, Region, elements, grid_len, tiles_along};
 use crate::error::{Error, Result, Shortage};
 use crate::graph::{NodeKind, OpKind, Schedule, StitchBill};
-use crate::io::{Layout, ReadBill};
+use crate::io::{EncodeBill, Layout, ReadBill, Sink};
 use std::collections::HashMap;
 
 /// Nanoseconds per byte read from the page cache, written to it, decoded.
@@ -102,6 +102,7 @@ struct Candidate {
     /// Per chunked leaf that needs a cache: index, bytes of a chunk, chunks that are come back to, repeats without.
     caches: Vec<CacheNeed>,
     stitch: StitchBill,
+    encode: EncodeBill,
     schedules: HashMap<usize, (Schedule, StitchBill)>,
     /// Estimated nanoseconds per element of the domain, with every chunk decoded once.
     time: f64,
@@ -121,6 +122,7 @@ struct CacheNeed {
 struct Setting<'a> {
     pass: &'a Pass,
     steps: &'a [Step],
+    outputs: &'a [Output],
     resources: &'a Resources,
     base: Bill,
     sinks: u64,
@@ -198,7 +200,7 @@ impl<'a> Setting<'a> {
     fn new(
         pass: &'a Pass,
         steps: &'a [Step],
-        outputs: &[Output],
+        outputs: &'a [Output],
         resources: &'a Resources,
         base: Bill,
         schedules: &HashMap<usize, (Schedule, StitchBill)>,
@@ -236,7 +238,7 @@ impl<'a> Setting<'a> {
         }
         let raster = pass.targets.iter().any(|t| matches!(t.goal, Goal::Stitch(_)));
         let displaced = pass.nodes.iter().any(is_displacing);
-        Setting { pass, steps, resources, base, sinks, chunks, read_bill, raster, displaced }
+        Setting { pass, steps, outputs, resources, base, sinks, chunks, read_bill, raster, displaced }
     }
 
     /// Tiles from the whole domain down to the smallest, each cheaper to hold and the least dearer to run.
@@ -460,6 +462,7 @@ impl<'a> Setting<'a> {
         let scratch = self.op_scratch(&blocks.nodes);
         let caches = self.cache_needs(tile, &tiles);
         let (stitch, schedules) = self.stitch_bills(tile);
+        let encode = self.encode_bill(tile);
 
         let per_tile = elements(tile).max(1) as f64;
         let n_blocks = grid_len(tile, block) as f64;
@@ -493,6 +496,7 @@ impl<'a> Setting<'a> {
             indices,
             caches,
             stitch,
+            encode,
             schedules,
             time,
             amplification,
@@ -639,6 +643,28 @@ impl<'a> Setting<'a> {
         (sum, schedules)
     }
 
+    /// What the encoders of all sinks of the pass hold.
+    fn encode_bill(&self, tile: &[u64]) -> EncodeBill {
+        let mut sum = EncodeBill::default();
+        for sink in self.sinks_of_pass() {
+            let bill = sink.encode_bill(tile);
+            sum.per_tile += bill.per_tile;
+            sum.per_worker += bill.per_worker;
+        }
+        sum
+    }
+
+    /// The sinks that the pass writes.
+    fn sinks_of_pass(&self) -> impl Iterator<Item = &dyn Sink> {
+        self.pass.targets.iter().filter_map(|t| match t.goal {
+            Goal::Sink(i) => match &self.outputs[i].to {
+                To::Sink(sink) => Some(sink.as_ref()),
+                To::Value => None,
+            },
+            _ => None,
+        })
+    }
+
     /// The readers that go with that many workers.
     fn readers(&self, workers: usize) -> usize {
         if self.chunks.iter().any(Option::is_some) { workers } else { 1 }
@@ -659,6 +685,7 @@ impl<'a> Setting<'a> {
         bill.add("seams", slots * c.stitch.piece + workers * c.stitch.local + c.stitch.merge);
         bill.add("reading", readers * self.read_bill.per_reader + self.read_bill.shared);
         bill.add("decoded chunks", c.caches.iter().zip(cache).map(|(need, n)| need.chunk_bytes * n).sum());
+        bill.add("encoding", slots * c.encode.per_tile + workers * c.encode.per_worker);
         bill.add("writing", self.sinks);
         bill
     }

@@ -31,6 +31,10 @@ pub(crate) fn broadcast(op: &str, specs: &[&ArraySpec]) -> Result<(ArraySpec, Ve
             if out.axes[to].size.is_none() {
                 out.axes[to].size = spec.axes[axis].size;
                 out.axes[to].unit.clone_from(&spec.axes[axis].unit);
+                out.axes[to].origin = spec.axes[axis].origin;
+            }
+            if out.axes[to].labels.is_empty() && out.shape[to] == more {
+                out.axes[to].labels.clone_from(&spec.axes[axis].labels);
             }
         }
         maps.push(map);
