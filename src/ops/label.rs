@@ -1,6 +1,6 @@
 //! Connected components: `label`.
 
-use super::{Arg, Args, OpDef, Param, Type};
+use super::{AXES, Arg, Args, OpDef, Param, Type};
 use crate::array::{ArraySpec, DType, Dims, Region, Scalar, Spec, View, ViewMut};
 use crate::error::{Error, Result};
 use crate::graph::{Array, Schedule, StitchBill, StitchOp, StitchOutput, Stitcher, Store, Value};
@@ -40,16 +40,22 @@ pub static LABEL: OpDef = OpDef {
             default: Some("none"),
             doc: "instead of structure: steps along how many axes at once are neighbours, 1 (faces) to the rank (all)",
         },
+        AXES,
     ],
     returns: &[("labels", "uint32 or uint64, 0 is background"), ("count", "the number of objects, a uint64 scalar")],
-    examples: &["label(input > 100)", "label(input > 90, structure=\"full\")", "label(input < 120, connectivity=1)"],
+    examples: &[
+        "label(input > 100)",
+        "label(input > 100, axes=[-1])",
+        "label(input > 90, structure=\"full\")",
+        "label(input < 120, connectivity=1)",
+    ],
     build,
 };
 
 fn build(args: &Args) -> Result<Array> {
     let input = args.array("input")?;
     let spec = args.spec("input")?;
-    let structure = embedded(&neighbours(args, &spec)?, &spec).map_err(|e| args.error(e))?;
+    let structure = neighbours(args, &spec)?;
     // One row per slab: what can be said about any schedule.
     let geometry = Geometry::new(&spec.shape, &structure, 1).map_err(|e| args.error(e))?;
     let dtype = if geometry.max_objects() <= u64::from(u32::MAX) { DType::U32 } else { DType::U64 };
@@ -59,46 +65,60 @@ fn build(args: &Args) -> Result<Array> {
     Ok(Array::stitch(op, mask, outputs, &["labels", "count"]))
 }
 
-/// The structure over the axes that filters act on.
+/// Which neighbours are connected: `structure` or `connectivity` over the axes that are labelled, and nothing along the
+/// others.
 fn neighbours(args: &Args, spec: &ArraySpec) -> Result<Structure> {
-    let rank = spec.filter_axes().len();
     if args.given("structure") && args.given("connectivity") {
         return Err(args.error("give `structure` or `connectivity`, not both"));
     }
-    if args.given("connectivity") {
-        let connectivity = args.integer("connectivity", 1)?;
-        let allowed = usize::try_from(connectivity).ok().filter(|c| (1..=rank.max(1)).contains(c));
-        let Some(connectivity) = allowed else {
-            return Err(args.error(format!("`connectivity` is {connectivity}, it must be 1 to {}", rank.max(1))));
-        };
-        return Structure::from_connectivity(rank, connectivity).map_err(|e| args.error(e));
-    }
+    if args.given("connectivity") { by_connectivity(args, spec) } else { by_structure(args, spec) }
+}
+
+/// The neighbours that `connectivity` says, faces by default.
+pub(super) fn by_connectivity(args: &Args, spec: &ArraySpec) -> Result<Structure> {
+    let axes = args.filter_axes(spec)?;
+    let most = axes.len().max(1);
+    let connectivity = args.integer("connectivity", 1)?;
+    let Some(connectivity) = usize::try_from(connectivity).ok().filter(|c| (1..=most).contains(c)) else {
+        return Err(args.error(format!("`connectivity` is {connectivity}, it must be 1 to {most}")));
+    };
+    connected(spec.rank(), &axes, connectivity).map_err(|e| args.error(e))
+}
+
+/// The neighbours that `structure` says, faces by default.
+pub(super) fn by_structure(args: &Args, spec: &ArraySpec) -> Result<Structure> {
+    let axes = args.filter_axes(spec)?;
+    let n = axes.len();
     let made = match args.get("structure") {
-        None | Some(Arg::None) => Structure::from_connectivity(rank, 1.min(rank)),
-        Some(Arg::Str(word)) if word == "cross" => Structure::from_connectivity(rank, 1.min(rank)),
-        Some(Arg::Str(word)) if word == "full" => Structure::from_connectivity(rank, rank),
+        None | Some(Arg::None) => connected(spec.rank(), &axes, 1),
+        Some(Arg::Str(word)) if word == "cross" => connected(spec.rank(), &axes, 1),
+        Some(Arg::Str(word)) if word == "full" => connected(spec.rank(), &axes, n),
         Some(Arg::Str(word)) => Err(format!("`structure` is \"cross\", \"full\" or a nested list, not {word:?}")),
         Some(_) => {
             let (shape, cells) = args.nested("structure")?;
-            if shape.len() != rank || shape.iter().any(|&n| n != 3) {
+            if shape.len() != n || shape.iter().any(|&n| n != 3) {
                 return Err(args.error(format!(
-                    "`structure` has shape {shape:?}; it must be 3 along each of the {rank} axes that are labelled"
+                    "`structure` has shape {shape:?}; it must be 3 along each of the {n} axes that are labelled"
                 )));
             }
             let cells: Vec<bool> = cells.iter().map(|&v| v != 0.0).collect();
-            Structure::from_bools(rank, &cells)
+            Structure::from_bools(n, &cells).and_then(|structure| embedded(&structure, spec.rank(), &axes))
         }
     };
     made.map_err(|e| args.error(e))
 }
 
-/// The structure with nothing connected along the other axes.
-fn embedded(structure: &Structure, spec: &ArraySpec) -> std::result::Result<Structure, String> {
-    let axes = spec.filter_axes();
-    let rank = spec.rank();
-    if axes.len() == rank {
-        return Ok(structure.clone());
+/// The neighbours that differ along at most `connectivity` of the given axes.
+pub(super) fn connected(rank: usize, axes: &[usize], connectivity: usize) -> std::result::Result<Structure, String> {
+    // An array whose axes are all left alone has nothing to connect.
+    match axes.len() {
+        0 => Structure::from_connectivity(rank, 0),
+        n => embedded(&Structure::from_connectivity(n, connectivity)?, rank, axes),
     }
+}
+
+/// A structure along some axes of an array, with nothing connected along the others.
+pub(super) fn embedded(structure: &Structure, rank: usize, axes: &[usize]) -> std::result::Result<Structure, String> {
     let cells: Vec<bool> = (0..3usize.pow(rank as u32))
         .map(|cell| {
             let offset = |axis: usize| (cell / 3usize.pow((rank - 1 - axis) as u32) % 3) as i8 - 1;
@@ -110,6 +130,41 @@ fn embedded(structure: &Structure, spec: &ArraySpec) -> std::result::Result<Stru
     Structure::from_bools(rank, &cells)
 }
 
+/// The image as the kernel sees it under that schedule.
+pub(super) fn geometry_of(op: &str, structure: &Structure, schedule: &Schedule) -> Result<Geometry> {
+    let rows = |shape: &[u64]| shape.split_last().map_or(1, |(_, rows)| rows.iter().product::<u64>()).max(1);
+    // The axis along which slabs are cut; all of it, for every index of the axes before, is a unit.
+    let cut = schedule.slab.iter().position(|&n| n > 1).unwrap_or(0).min(schedule.slab.len().saturating_sub(2));
+    Geometry::in_units(&schedule.shape, structure, rows(&schedule.slab), rows(&schedule.shape[cut..]))
+        .map_err(|e| Error::op(op, e))
+}
+
+/// What a kernel that costs so much holds under that schedule; nothing fits one whose slabs cannot be indexed.
+pub(super) fn stitch_bill(bill: Option<label::Bill>, schedule: &Schedule) -> StitchBill {
+    let Some(bill) = bill else {
+        return StitchBill { merge: IMPOSSIBLE, ..StitchBill::default() };
+    };
+    StitchBill {
+        piece: bill.piece_bytes,
+        local: bill.local_bytes - bill.piece_bytes,
+        merge: bill.merge_bytes.max(bill.resolve_bytes),
+        apply: bill.apply_bytes,
+        shared: bill.labels_bytes,
+        scratch: bill.scratch_bytes,
+        // One bit per pixel.
+        scratch_least: schedule.shape.iter().product::<u64>() / 8,
+    }
+}
+
+const IMPOSSIBLE: u64 = 1 << 60;
+
+/// Which slab a box is that is one.
+pub(super) fn slab_at(at: &Region, shape: &[u64], slab: &[u64]) -> u64 {
+    (0..at.rank()).fold(0, |index, axis| {
+        index * crate::array::tiles_along(shape[axis], slab[axis]) + at.start[axis] / slab[axis].max(1)
+    })
+}
+
 #[derive(Debug)]
 struct Label {
     structure: Structure,
@@ -117,39 +172,14 @@ struct Label {
     spec: ArraySpec,
 }
 
-impl Label {
-    fn geometry(&self, schedule: &Schedule) -> Result<Geometry> {
-        let rows = |shape: &[u64]| shape.split_last().map_or(1, |(_, rows)| rows.iter().product::<u64>()).max(1);
-        // The axis along which slabs are cut; all of it, for every index of the axes before, is a unit.
-        let cut = schedule.slab.iter().position(|&n| n > 1).unwrap_or(0).min(schedule.slab.len().saturating_sub(2));
-        Geometry::in_units(&schedule.shape, &self.structure, rows(&schedule.slab), rows(&schedule.shape[cut..]))
-            .map_err(|e| Error::op("label", e))
-    }
-}
-
-/// The bill of a slab that cannot be indexed: nothing fits it.
-const IMPOSSIBLE: u64 = 1 << 60;
-
 impl StitchOp for Label {
     fn name(&self) -> &'static str {
         "label"
     }
 
     fn bill(&self, _input: &ArraySpec, schedule: &Schedule) -> StitchBill {
-        let Ok(geometry) = self.geometry(schedule) else {
-            return StitchBill { merge: IMPOSSIBLE, ..StitchBill::default() };
-        };
-        let bill = geometry.bill();
-        StitchBill {
-            piece: bill.piece_bytes,
-            local: bill.local_bytes - bill.piece_bytes,
-            merge: bill.merge_bytes.max(bill.resolve_bytes),
-            apply: bill.apply_bytes,
-            shared: bill.labels_bytes,
-            scratch: bill.scratch_bytes,
-            // One bit per pixel.
-            scratch_least: schedule.shape.iter().product::<u64>() / 8,
-        }
+        let geometry = geometry_of("label", &self.structure, schedule);
+        stitch_bill(geometry.ok().map(|g| g.bill()), schedule)
     }
 
     fn begin(
@@ -158,7 +188,7 @@ impl StitchOp for Label {
         schedule: &Schedule,
         stores: &mut dyn FnMut() -> Result<Arc<dyn Store>>,
     ) -> Result<Arc<dyn Stitcher>> {
-        let geometry = self.geometry(schedule)?;
+        let geometry = geometry_of("label", &self.structure, schedule)?;
         let bits: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
         let records: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
         let merger = Merger::new(&geometry, bits, records);
@@ -172,7 +202,7 @@ impl StitchOp for Label {
 }
 
 /// The engine's scratch as the label kernel sees it.
-struct LabelStore(Arc<dyn Store>);
+pub(super) struct LabelStore(pub Arc<dyn Store>);
 
 impl label::Store for LabelStore {
     fn append(&self, bytes: &[u8]) -> io::Result<u64> {
@@ -189,10 +219,10 @@ impl label::Store for LabelStore {
 }
 
 /// The error that scratch gave, or the kernel's own.
-fn scratch_error(error: io::Error) -> Error {
-    match error.downcast::<Error>() {
+pub(super) fn scratch_error(op: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| match error.downcast::<Error>() {
         Ok(own) => own,
-        Err(error) => Error::op("label", error.to_string()),
+        Err(error) => Error::op(op, error.to_string()),
     }
 }
 
@@ -233,7 +263,7 @@ impl Stitcher for Labelling {
             return Err(misused("a worker brought another op's piece"));
         };
         match self.merger.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(merger) => merger.merge(piece).map_err(scratch_error),
+            Some(merger) => merger.merge(piece).map_err(scratch_error("label")),
             None => Err(misused("a slab came after the end")),
         }
     }
@@ -242,7 +272,7 @@ impl Stitcher for Labelling {
         let Some(merger) = self.merger.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Err(misused("finished twice"));
         };
-        let labels = merger.finish().map_err(scratch_error)?;
+        let labels = merger.finish().map_err(scratch_error("label"))?;
         let count = Value::scalar(Scalar::of(labels.count()));
         let source = LabelSource { labels: Arc::new(labels), spec: self.spec.clone(), slab: self.slab.clone() };
         Ok(vec![StitchOutput::Source(Arc::new(source)), StitchOutput::Value(count)])
@@ -304,10 +334,7 @@ struct LabelReader {
 
 impl Reader for LabelReader {
     fn read(&mut self, at: &Region, mut out: ViewMut<'_>) -> Result<()> {
-        let slab = (0..at.rank()).fold(0, |index, axis| {
-            index * crate::array::tiles_along(self.spec.shape[axis], self.slab[axis])
-                + at.start[axis] / self.slab[axis].max(1)
-        });
+        let slab = slab_at(at, &self.spec.shape, &self.slab);
         if out.elements() != self.labels.geometry().slab_pixels(slab) {
             return Err(misused("labels are read slab by slab"));
         }
@@ -315,12 +342,12 @@ impl Reader for LabelReader {
             DType::U32 => self.labels.apply_u32(slab, &mut self.space, contiguous(&mut out)?),
             _ => self.labels.apply_u64(slab, &mut self.space, contiguous(&mut out)?),
         }
-        .map_err(scratch_error)
+        .map_err(scratch_error("label"))
     }
 }
 
 /// A slab is contiguous in raster order, and so is its place in a buffer of whole slabs.
-fn contiguous<'a, T: crate::array::Element>(out: &'a mut ViewMut<'_>) -> Result<&'a mut [T]> {
+pub(super) fn contiguous<'a, T: crate::array::Element>(out: &'a mut ViewMut<'_>) -> Result<&'a mut [T]> {
     let n = out.elements();
     let slice = out.typed_mut::<T>();
     if slice.len() == n { Ok(slice) } else { Err(misused("a slab's place is not contiguous")) }

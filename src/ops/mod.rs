@@ -3,6 +3,7 @@
 //! A new operation is one [`OpDef`] and one line in [`OPS`].
 
 mod args;
+mod components;
 mod correlate;
 mod elementwise;
 mod extrema;
@@ -76,6 +77,7 @@ pub static OPS: &[&OpDef] = &[
     &threshold::THRESHOLD_OTSU,
     &threshold::THRESHOLD,
     &label::LABEL,
+    &components::APPLY_HYSTERESIS_THRESHOLD,
 ];
 
 /// One operation as the user knows it.

@@ -123,7 +123,7 @@ impl Labels {
         assert_eq!(out.len(), self.geometry.slab_pixels(slab), "slab {slab}'s labels");
         let header = self.load(slab, scratch)?;
         let ApplyScratch { local, bits, table } = scratch;
-        local.unite_slab(&self.geometry, slab, bits);
+        local.unite_slab(&self.geometry, slab, bits, |_, _| ());
         local.mark_tail(&self.geometry, slab);
         let numbers = Numbers { table, wide: self.geometry.wide, rim: header.rim() as u32, base: header.base };
         self.name_runs(slab, local, &header, &numbers)?;

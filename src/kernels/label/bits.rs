@@ -35,6 +35,39 @@ fn pack_eight(bytes: u64) -> u64 {
     nonzero.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
+/// Writes 1 for every set bit and 0 for the others. There must be as many bits as pixels.
+pub(super) fn unpack(bits: &[u8], pixels: &mut [u8]) {
+    let (eights, rest) = pixels.as_chunks_mut::<8>();
+    let last = eights.len();
+    for (eight, byte) in eights.iter_mut().zip(bits) {
+        *eight = unpack_eight(*byte);
+    }
+    if let Some(byte) = bits.get(last) {
+        rest.copy_from_slice(&unpack_eight(*byte)[..rest.len()]);
+    }
+}
+
+/// Spreads 8 bits over 8 bytes.
+fn unpack_eight(byte: u8) -> [u8; 8] {
+    // Every byte gets all bits and keeps one of them.
+    let kept = u64::from(byte) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
+    ((kept + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
+}
+
+/// Clears the bits from `start` to before `end`.
+pub(super) fn clear(bits: &mut [u8], start: u64, end: u64) {
+    let (first, last) = ((start / 8) as usize, (end / 8) as usize);
+    let before = (1u8 << (start % 8)) - 1;
+    let after = !((1u8 << (end % 8)) - 1);
+    if first == last {
+        bits[first] &= before | after;
+        return;
+    }
+    bits[first] &= before;
+    bits[first + 1..last].fill(0);
+    bits[last] &= after;
+}
+
 /// The 64 bits from bit `at` on.
 #[inline]
 fn word(bits: &[u8], at: u64) -> u64 {

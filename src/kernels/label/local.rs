@@ -60,8 +60,14 @@ impl LocalScratch {
         4 * (bounds.slab_runs + row_firsts(geometry) as u64 + 3 * 2 * bounds.row_runs)
     }
 
-    /// Joins the runs of a slab that touch.
-    pub(super) fn unite_slab(&mut self, geometry: &Geometry, slab: u64, bits: &[u8]) {
+    /// Joins the runs of a slab that touch. `each` sees the runs of every row, counted from the slab's start.
+    pub(super) fn unite_slab(
+        &mut self,
+        geometry: &Geometry,
+        slab: u64,
+        bits: &[u8],
+        mut each: impl FnMut(u64, &[u32]),
+    ) {
         self.parents.clear();
         self.row_first.clear();
         self.row.clear();
@@ -69,6 +75,7 @@ impl LocalScratch {
         for row in 0..geometry.slab_len(slab) {
             std::mem::swap(&mut self.row, &mut self.before);
             read_row(geometry, bits, row, &mut self.row);
+            each(row, &self.row);
             let first = self.parents.len() as u32;
             self.row_first.push(first);
             self.parents.extend(first..first + (self.row.len() / 2) as u32);
@@ -117,7 +124,7 @@ impl LocalScratch {
         self.row_first[geometry.head_rows(slab) as usize] as usize
     }
 
-    fn tail_first(&self, geometry: &Geometry, slab: u64) -> usize {
+    pub(super) fn tail_first(&self, geometry: &Geometry, slab: u64) -> usize {
         let row = geometry.slab_len(slab) - geometry.tail_rows(slab);
         self.row_first[row as usize] as usize
     }
@@ -148,24 +155,33 @@ impl Piece {
         bounds.slab_bits + PAD as u64 + 4 * (bounds.rim_runs + bounds.tail)
     }
 
-    /// Names the objects on the rim and keeps the names of the runs there.
-    fn number_rim(&mut self, scratch: &mut LocalScratch, geometry: &Geometry, slab: u64) {
+    /// Gives every run the name of its object: those on the rim are counted, the others named by `inner`, which hears
+    /// of every object by its first run and whether it is on the rim.
+    pub(super) fn name_objects(
+        &mut self,
+        scratch: &mut LocalScratch,
+        geometry: &Geometry,
+        slab: u64,
+        mut inner: impl FnMut(u32, bool) -> u32,
+    ) {
         let head_runs = scratch.head_runs(geometry, slab);
         let tail_first = scratch.tail_first(geometry, slab);
         let (mut rim, mut objects) = (0u32, 0u32);
         self.head = 0;
         self.tail_places.clear();
         settle(&mut scratch.parents, |run, in_tail| {
-            let name = rim;
-            if (run as usize) < head_runs {
-                self.head += 1;
-                rim += 1;
-            } else if in_tail {
+            let in_head = (run as usize) < head_runs;
+            let other = inner(run, in_head || in_tail);
+            self.head += u32::from(in_head);
+            if in_tail && !in_head {
                 self.tail_places.push(objects);
-                rim += 1;
             }
             objects += 1;
-            name
+            if !in_head && !in_tail {
+                return other;
+            }
+            rim += 1;
+            rim - 1
         });
         self.objects = objects;
         self.ids.clear();
@@ -188,9 +204,9 @@ impl Geometry {
         assert_eq!(mask.len(), self.slab_pixels(slab), "the mask of slab {slab}");
         piece.slab = slab;
         pack(mask, &mut piece.bits);
-        scratch.unite_slab(self, slab, &piece.bits);
+        scratch.unite_slab(self, slab, &piece.bits, |_, _| ());
         scratch.mark_tail(self, slab);
-        piece.number_rim(scratch, self, slab);
+        piece.name_objects(scratch, self, slab, |_, _| 0);
     }
 }
 

@@ -11,17 +11,21 @@
 //!    then forwards to number the objects where they are born.
 //! 4. [`Labels::apply_u32`] reads a slab's bits and numbers back and paints its pixels. Slabs are independent.
 //!
+//! [`filter`] keeps some of the components of a mask by what is known of the whole of each, on the same seams.
+//!
 //! Only objects on a slab's rim, its first and last rows, take part in 2 and 3. The others are born and end in their
 //! slab, so counting them is enough: they are numbered when painted.
 
 mod apply;
 mod bill;
 mod bits;
+pub mod filter;
 mod geometry;
 mod local;
 mod merge;
 mod record;
 mod resolve;
+mod seam;
 mod store;
 mod structure;
 mod union;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Numbers components in raster order by flooding each from its first pixel.
-fn flood(shape: &[u64], structure: &Structure, mask: &[u8]) -> (u64, Vec<u64>) {
+pub(super) fn flood(shape: &[u64], structure: &Structure, mask: &[u8]) -> (u64, Vec<u64>) {
     let rank = shape.len();
     let offsets: Vec<Vec<i8>> =
         (0..3usize.pow(rank as u32)).map(|cell| offset_of(cell, rank)).filter(|offset| structure.has(offset)).collect();
@@ -111,7 +111,7 @@ fn check_all(shape: &[u64], mask: &[u8]) {
     }
 }
 
-fn picture(rows: &[&str]) -> (Vec<u64>, Vec<u8>) {
+pub(super) fn picture(rows: &[&str]) -> (Vec<u64>, Vec<u8>) {
     let shape = vec![rows.len() as u64, rows[0].len() as u64];
     let mask = rows.concat().bytes().map(|byte| u8::from(byte == b'#')).collect();
     (shape, mask)
@@ -127,7 +127,7 @@ fn random(seed: u64) -> impl FnMut() -> u64 {
     }
 }
 
-fn noise(pixels: usize, density: f64, seed: u64) -> Vec<u8> {
+pub(super) fn noise(pixels: usize, density: f64, seed: u64) -> Vec<u8> {
     let mut next = random(seed);
     let limit = (density * (1u64 << 53) as f64) as u64;
     (0..pixels)
@@ -139,19 +139,19 @@ fn noise(pixels: usize, density: f64, seed: u64) -> Vec<u8> {
         .collect()
 }
 
-fn pixels(shape: &[u64]) -> usize {
+pub(super) fn pixels(shape: &[u64]) -> usize {
     shape.iter().product::<u64>() as usize
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Connectivity(usize),
     Cells(u64, f64),
     OneAxis(usize),
     Diagonals,
 }
 
-fn structure_of(rank: usize, kind: &Kind) -> Structure {
+pub(super) fn structure_of(rank: usize, kind: &Kind) -> Structure {
     let cells = 3usize.pow(rank as u32);
     let moved = |cell: usize| offset_of(cell, rank).iter().filter(|step| **step != 0).count();
     let bools: Vec<bool> = match kind {
@@ -170,7 +170,7 @@ fn structure_of(rank: usize, kind: &Kind) -> Structure {
     Structure::from_bools(rank, &bools).unwrap()
 }
 
-fn kinds() -> impl Strategy<Value = Kind> {
+pub(super) fn kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
         4 => (0usize..6).prop_map(Kind::Connectivity),
         4 => (any::<u64>(), 0.02..0.9).prop_map(|(seed, density)| Kind::Cells(seed, density)),
@@ -179,7 +179,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
     ]
 }
 
-fn shapes() -> impl Strategy<Value = Vec<u64>> {
+pub(super) fn shapes() -> impl Strategy<Value = Vec<u64>> {
     prop_oneof![
         prop::collection::vec(prop_oneof![9 => 1u64..400, 1 => Just(0u64)], 1),
         (1u64..40, 1u64..200).prop_map(|(rows, columns)| vec![rows, columns]),
@@ -190,7 +190,7 @@ fn shapes() -> impl Strategy<Value = Vec<u64>> {
     ]
 }
 
-fn densities() -> impl Strategy<Value = f64> {
+pub(super) fn densities() -> impl Strategy<Value = f64> {
     prop::sample::select(vec![0.0, 0.05, 0.2, 0.31, 0.4, 0.5, 0.593, 0.7, 0.9, 1.0])
 }
 
@@ -289,7 +289,7 @@ fn checkerboards_and_grids_fill_the_bill() {
     }
 }
 
-fn coordinates(shape: &[u64], pixel: usize) -> Vec<u64> {
+pub(super) fn coordinates(shape: &[u64], pixel: usize) -> Vec<u64> {
     let mut rest = pixel as u64;
     let mut coordinates: Vec<u64> = shape
         .iter()

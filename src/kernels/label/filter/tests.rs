@@ -1,0 +1,197 @@
+//! Against a flood fill of the whole image.
+
+use super::super::tests::{Kind, coordinates, densities, flood, kinds, noise, picture, pixels, shapes, structure_of};
+use super::super::{MemoryStore, Structure};
+use super::*;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// What a rule should leave, by looking at every component as a whole.
+fn wanted<R: Rule>(rule: &R, shape: &[u64], structure: &Structure, classes: &[u8]) -> Vec<u8> {
+    let (count, labels) = flood(shape, structure, classes);
+    let mut parts: Vec<Option<R::Part>> = vec![None; count as usize + 1];
+    for (pixel, label) in labels.iter().enumerate().filter(|(_, label)| **label > 0) {
+        let part = rule.part(pixel as u64, &classes[pixel..pixel + 1]);
+        match &mut parts[*label as usize] {
+            Some(known) => R::join(known, part),
+            none => *none = Some(part),
+        }
+    }
+    let best = parts.iter().flatten().copied().reduce(|a, b| if R::beats(&b, &a) { b } else { a });
+    let stays = |part: &R::Part| {
+        if R::CONTEST { best.is_some_and(|best| !R::beats(&best, part)) } else { rule.keeps(part) }
+    };
+    labels.iter().map(|label| u8::from(parts[*label as usize].as_ref().is_some_and(stays))).collect()
+}
+
+/// Filters slab by slab, gives the slabs back from the last to the first, and holds everything against the bill.
+fn tiled<R: Rule + Copy>(rule: R, geometry: &Geometry, classes: &[u8]) -> Vec<u8> {
+    let bill = geometry.filter_bill::<R>();
+    let store = Arc::new(MemoryStore::default());
+    let mut scratch = FilterScratch::new(geometry);
+    let mut piece = FilterPiece::new(geometry);
+    let mut merger = FilterMerger::new(geometry, rule, store.clone(), store.clone());
+    let mut rest = classes;
+    for slab in 0..geometry.slabs() {
+        let pixels = rest.split_off(..geometry.slab_pixels(slab)).unwrap();
+        geometry.filter_local(&rule, slab, pixels, &mut scratch, &mut piece);
+        merger.merge(&piece).unwrap();
+    }
+    assert!(scratch.bytes() + piece.bytes() <= bill.local_bytes, "local");
+    assert!(piece.bytes() <= bill.piece_bytes, "piece");
+    assert!(merger.bytes() <= bill.merge_bytes, "merge");
+    let kept = merger.finish().unwrap();
+    assert!(store.len() <= bill.scratch_bytes, "scratch");
+    let mut scratch = KeptScratch::new(geometry);
+    let mut all = vec![7; classes.len()];
+    let mut end = all.len();
+    for slab in (0..geometry.slabs()).rev() {
+        let start = end - geometry.slab_pixels(slab);
+        kept.apply(slab, &mut scratch, &mut all[start..end]).unwrap();
+        end = start;
+    }
+    assert!(scratch.bytes() <= bill.apply_bytes, "apply");
+    all
+}
+
+fn check_rule<R: Rule + Copy>(rule: R, shape: &[u64], structure: &Structure, rows_per_slab: u64, classes: &[u8]) {
+    let want = wanted(&rule, shape, structure, classes);
+    let geometry = Geometry::new(shape, structure, rows_per_slab).unwrap();
+    let got = tiled(rule, &geometry, classes);
+    assert!(got == want, "{rule:?} on {shape:?} with {structure:?} by {rows_per_slab} rows: {got:?} is not {want:?}");
+}
+
+fn check(shape: &[u64], structure: &Structure, rows_per_slab: u64, classes: &[u8]) {
+    for stay in [true, false] {
+        check_rule(Marked { stay }, shape, structure, rows_per_slab, classes);
+    }
+    for least in [0, 2, 5, 40] {
+        check_rule(AtLeast { pixels: least }, shape, structure, rows_per_slab, classes);
+    }
+    check_rule(Largest, shape, structure, rows_per_slab, classes);
+}
+
+/// Every connectivity, and slabs of one row, some rows, about a plane, and all.
+fn check_all(shape: &[u64], classes: &[u8]) {
+    let rows: u64 = shape[..shape.len() - 1].iter().product();
+    for connectivity in 0..=shape.len() {
+        let structure = Structure::from_connectivity(shape.len(), connectivity).unwrap();
+        for rows_per_slab in [1, 2, 3, 5, rows / 2 + 1, rows.max(1), rows + 7] {
+            check(shape, &structure, rows_per_slab, classes);
+        }
+    }
+}
+
+/// A mask with some of its pixels marked.
+fn marked(mask: &[u8], density: f64, seed: u64) -> Vec<u8> {
+    let marks = noise(mask.len(), density, seed);
+    mask.iter().zip(marks).map(|(pixel, mark)| u8::from(*pixel != 0) << u8::from(mark != 0)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_image_in_any_slabs(
+        shape in shapes(),
+        kind in kinds(),
+        rows_per_slab in prop_oneof![1u64..12, 1u64..200, Just(u64::MAX)],
+        density in densities(),
+        marks in prop::sample::select(vec![0.0, 0.01, 0.1, 0.5]),
+        seed in any::<u64>(),
+    ) {
+        let structure = structure_of(shape.len(), &kind);
+        let mask = noise(pixels(&shape), density, seed);
+        check(&shape, &structure, rows_per_slab, &marked(&mask, marks, seed ^ 0x55));
+    }
+}
+
+#[test]
+fn one_mark_at_the_end_of_a_spiral_is_enough() {
+    let (shape, mask) = picture(&[
+        "###########.#",
+        "#.........#.#",
+        "#.#######.#.#",
+        "#.#.....#.#.#",
+        "#.#.###.#.#.#",
+        "#.#.#.#.#.#.#",
+        "#.#.#...#.#.#",
+        "#.#.#####.#.#",
+        "#.#.......#.#",
+        "#.#########.#",
+        "#...........#",
+        "#############",
+    ]);
+    for pixel in (0..mask.len()).filter(|pixel| mask[*pixel] != 0).step_by(7) {
+        let mut classes = mask.clone();
+        classes[pixel] = 2;
+        check_all(&shape, &classes);
+    }
+}
+
+#[test]
+fn combs_are_decided_at_any_tooth() {
+    let (rows, columns) = (9u64, 40u64);
+    for back in [0, rows - 1, rows / 2] {
+        let comb: Vec<u8> =
+            (0..rows * columns).map(|pixel| u8::from(pixel / columns == back || pixel % 2 == 0)).collect();
+        for mark in [0, 20, (rows - 1) * columns, (rows - 1) * columns + 38] {
+            let mut classes = comb.clone();
+            classes[mark as usize] *= 2;
+            check_all(&[rows, columns], &classes);
+        }
+    }
+}
+
+#[test]
+fn rings_checkerboards_and_full_images() {
+    let size = 17u64;
+    let ring = |row: u64, column: u64| row.min(column).min(size - 1 - row).min(size - 1 - column);
+    let rings: Vec<u8> = (0..size * size).map(|pixel| u8::from(ring(pixel / size, pixel % size) % 2 == 0)).collect();
+    check_all(&[size, size], &marked(&rings, 0.02, 4));
+    for shape in [vec![9, 70], vec![1, 1, 9], vec![4, 6, 7], vec![3, 4, 5, 3], vec![64], vec![0, 5], vec![5, 0]] {
+        let sum = |pixel: usize| coordinates(&shape, pixel).iter().sum::<u64>();
+        let board: Vec<u8> = (0..pixels(&shape)).map(|pixel| u8::from(sum(pixel) % 2 == 0)).collect();
+        check_all(&shape, &marked(&board, 0.2, 5));
+        check_all(&shape, &vec![1; pixels(&shape)]);
+        check_all(&shape, &vec![0; pixels(&shape)]);
+    }
+}
+
+#[test]
+fn the_first_of_equals_is_the_largest() {
+    let (shape, mask) = picture(&["..#.#.", "..#.#.", "......", "##..##", "......", ".#.##.", ".#...#"]);
+    check_all(&shape, &mask);
+    let structure = structure_of(2, &Kind::Connectivity(1));
+    let geometry = Geometry::new(&shape, &structure, 1).unwrap();
+    let kept = tiled(Largest, &geometry, &mask);
+    assert_eq!((kept[2], kept[8], kept.iter().sum::<u8>()), (1, 1, 2));
+}
+
+#[test]
+fn knots_in_three_dimensions() {
+    let side = 9u64;
+    let shape = [side; 3];
+    // Two interlocked square rings that never touch, and a marked pixel on one of them.
+    let on_one = |at: &[u64]| {
+        at[0] == 4
+            && (1..=5).contains(&at[1])
+            && (1..=5).contains(&at[2])
+            && (at[1] == 1 || at[1] == 5 || at[2] == 1 || at[2] == 5)
+    };
+    let on_other = |at: &[u64]| {
+        at[1] == 3
+            && (2..=6).contains(&at[0])
+            && (3..=7).contains(&at[2])
+            && (at[0] == 2 || at[0] == 6 || at[2] == 3 || at[2] == 7)
+    };
+    let mut classes: Vec<u8> = (0..pixels(&shape))
+        .map(|pixel| {
+            let at = coordinates(&shape, pixel);
+            u8::from(on_one(&at) || on_other(&at))
+        })
+        .collect();
+    check_all(&shape, &classes);
+    classes[(4 * side * side + side + 1) as usize] = 2;
+    check_all(&shape, &classes);
+}
