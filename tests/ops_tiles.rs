@@ -10,7 +10,7 @@ use tilewise::array::{ArraySpec, DType, Dims, Region, Scalar};
 use tilewise::error::Result;
 use tilewise::graph::{Array, MemArray, Node, NodeKind, OpKind, ScanOp, TileOp, Value};
 use tilewise::ops::{self, Arg, Pick, Selection};
-use whole::{Whole, array_of, part, run_box, scalars};
+use whole::{ScanInputs, Whole, array_of, part, run_box};
 
 /// xorshift64*: the same cases on every machine.
 struct Rng(u64);
@@ -176,7 +176,6 @@ fn check(rng: &mut Rng, array: &Array, what: &str) -> Result<()> {
         match &node.kind {
             NodeKind::Op(OpKind::Tile(op)) => {
                 let result = array_of(&whole.value_of(&node)[0]);
-                let inputs: Vec<_> = inputs.iter().map(array_of).collect();
                 check_tiles(rng, op.as_ref(), &inputs, &result, what);
             }
             NodeKind::Op(OpKind::Scan(op)) => check_scan(rng, op.as_ref(), &inputs, &whole.value_of(&node), what)?,
@@ -186,7 +185,7 @@ fn check(rng: &mut Rng, array: &Array, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_tiles(rng: &mut Rng, op: &dyn TileOp, inputs: &[Arc<MemArray>], result: &MemArray, what: &str) {
+fn check_tiles(rng: &mut Rng, op: &dyn TileOp, inputs: &[Value], result: &MemArray, what: &str) {
     for _ in 0..4 {
         let at = some_box(rng, &result.spec.shape);
         let tile = run_box(op, inputs, &result.spec, &at).unwrap();
@@ -195,18 +194,21 @@ fn check_tiles(rng: &mut Rng, op: &dyn TileOp, inputs: &[Arc<MemArray>], result:
 }
 
 fn check_scan(rng: &mut Rng, op: &dyn ScanOp, inputs: &[Value], results: &[Value], what: &str) -> Result<()> {
-    let input = array_of(&inputs[0]);
-    let tile: Dims = input.spec.shape.iter().map(|&n| 1 + rng.below(n)).collect();
-    let scalars = scalars(inputs);
-    let mut states = [op.begin(&input.spec, &scalars)?, op.begin(&input.spec, &scalars)?];
-    for index in (0..tilewise::array::grid_len(&input.spec.shape, &tile)).rev() {
-        let at = Region::tile(&input.spec.shape, &tile, index);
-        states[rng.below(2) as usize].fold(&at, &input.view().sub(&at))?;
+    let scan = ScanInputs::new(op, inputs);
+    let spec = scan.arrays[0].spec.clone();
+    let mut tile: Dims = spec.shape.iter().map(|&n| 1 + rng.below(n)).collect();
+    if let Some(grain) = op.grain(&spec) {
+        tile.iter_mut().zip(&grain).for_each(|(n, &unit)| *n = n.next_multiple_of(unit));
+    }
+    let mut states = [scan.begin(op)?, scan.begin(op)?];
+    for index in (0..tilewise::array::grid_len(&spec.shape, &tile)).rev() {
+        let at = Region::tile(&spec.shape, &tile, index);
+        scan.fold(states[rng.below(2) as usize].as_mut(), &at)?;
     }
     let [mut one, other] = states;
     one.merge(other);
     for (a, b) in one.finish()?.iter().zip(results) {
-        assert_eq!(bytes(a), bytes(b), "{what}: {} of {:?} in {tile:?}", op.name(), input.spec);
+        assert_eq!(bytes(a), bytes(b), "{what}: {} of {spec:?} in {tile:?}", op.name());
     }
     Ok(())
 }

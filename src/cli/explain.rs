@@ -173,13 +173,13 @@ impl Namer<'_> {
     fn goal(&self, goal: Goal, from: &Ref, pass: &Pass) -> String {
         match goal {
             Goal::Sink(output) => self.job.wanted[output].place_text().to_string(),
-            Goal::Scan(step) => format!("the result of {}", self.step(step)),
+            Goal::Scan(step) | Goal::Beside(step) => format!("the result of {}", self.step(step)),
             Goal::Stitch(step) => format!("the pieces of {}, on scratch", self.step(step)),
             Goal::Spill(spill) => {
                 let place = if self.plan.spills[spill].in_memory { "in memory" } else { "on scratch" };
                 let what = match from {
                     Ref::Node(node) => self.step(pass.nodes[*node].step),
-                    Ref::Leaf(_) | Ref::Scalar(_) => self.step(self.plan.spills[spill].step),
+                    Ref::Leaf(_) | Ref::Scalar(_) | Ref::Table(_) => self.step(self.plan.spills[spill].step),
                 };
                 format!("{what}, kept {place}")
             }

@@ -1,15 +1,16 @@
 //! Runs the fused operations of a pass over one tile, block by block.
 
+use super::Context;
 use super::gather::{Tables, gather};
 use super::pipeline::{Encoders, Slot};
 use super::read::packed_view;
 use super::values::{Values, aligned};
-use crate::array::{Buffer, IntervalSets, Region, Scalar, View, ViewMut, copy, grid_len};
+use crate::array::{ArraySpec, Buffer, DType, IntervalSets, Region, Scalar, View, ViewMut, copy, grid_len};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::graph::{Cx, NodeKind, OpKind, ScanState, Stitcher};
+use crate::graph::{Cx, NodeKind, OpKind, ScanCx, ScanState, Stitcher, Store, Table};
 use crate::plan::MAX_INPUTS;
-use crate::plan::{Demands, Goal, Pass, PassNode, Plan, Ref};
+use crate::plan::{Demands, Goal, Pass, PassNode, Plan, Port, Ref, Target};
 use arrayvec::ArrayVec;
 use std::any::Any;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 /// One worker's memory and what its scans have seen.
 pub(crate) struct Worker<'a> {
     pass: &'a Pass,
-    scalars: &'a Scalars,
+    known: &'a Known,
     stitchers: &'a [Option<Arc<dyn Stitcher>>],
     arena: Vec<Buffer>,
     gathered: Buffer,
@@ -33,24 +34,39 @@ pub(crate) struct Worker<'a> {
     encoders: Encoders,
 }
 
-/// The scalars that ops of a pass read, at aligned addresses.
-pub(crate) struct Scalars(HashMap<crate::plan::Port, (Scalar, [u64; 1])>);
+/// What the ops of a pass read that is known before it: scalars, at aligned addresses, and tables.
+#[derive(Default)]
+pub(crate) struct Known {
+    scalars: HashMap<Port, (Scalar, [u64; 1])>,
+    tables: HashMap<Port, Arc<Table>>,
+}
 
-impl Scalars {
+impl Known {
     pub(crate) fn new(pass: &Pass, values: &Values) -> Result<Self> {
-        let mut all = HashMap::new();
+        let mut known = Known::default();
         for port in pass.nodes.iter().flat_map(|n| &n.inputs) {
-            if let Ref::Scalar(port) = port {
-                let value = values.scalar(*port)?;
-                all.insert(*port, (value, aligned(&value)));
+            match port {
+                Ref::Scalar(port) => {
+                    let value = values.scalar(*port)?;
+                    known.scalars.insert(*port, (value, aligned(&value)));
+                }
+                Ref::Table(port) => {
+                    known.tables.insert(*port, values.table(*port)?);
+                }
+                Ref::Leaf(_) | Ref::Node(_) => {}
             }
         }
-        Ok(Scalars(all))
+        Ok(known)
     }
 
-    fn view(&self, port: crate::plan::Port) -> View<'_> {
-        let (value, bytes) = &self.0[&port];
+    fn scalar(&self, port: Port) -> View<'_> {
+        let (value, bytes) = &self.scalars[&port];
         View::new(value.dtype(), &[], bytemuck::cast_slice(bytes))
+    }
+
+    /// What stands in the place of a table among the inputs.
+    fn no_array() -> View<'static> {
+        View::new(DType::U64, &[], &[])
     }
 }
 
@@ -59,14 +75,15 @@ impl<'a> Worker<'a> {
         plan: &Plan,
         pass: &'a Pass,
         values: &Values,
-        scalars: &'a Scalars,
+        known: &'a Known,
         stitchers: &'a [Option<Arc<dyn Stitcher>>],
         encoders: Encoders,
+        context: &Context<'_>,
     ) -> Result<Self> {
-        let scans = pass.targets.iter().map(|t| scan_state(plan, t.goal, values)).collect::<Result<_>>()?;
+        let scans = pass.targets.iter().map(|t| scan_state(plan, t.goal, values, context)).collect::<Result<_>>()?;
         Ok(Worker {
             pass,
-            scalars,
+            known,
             stitchers,
             arena: pass.sweep.arena.iter().map(|&bytes| Buffer::new(bytes as usize)).collect::<Result<_>>()?,
             gathered: Buffer::new(pass.sweep.gather as usize)?,
@@ -166,11 +183,17 @@ impl<'a> Worker<'a> {
     ) -> Result<()> {
         let op = node.op();
         let mut inputs: ArrayVec<View<'_>, MAX_INPUTS> = ArrayVec::new();
+        let mut tables: ArrayVec<Arc<Table>, MAX_INPUTS> = ArrayVec::new();
         let mut space = self.gathered.bytes_mut();
         for (k, &input) in node.inputs.iter().enumerate() {
             let (sets, packed) = match input {
                 Ref::Scalar(port) => {
-                    inputs.push(self.scalars.view(port));
+                    inputs.push(self.known.scalar(port));
+                    continue;
+                }
+                Ref::Table(port) => {
+                    inputs.push(Known::no_array());
+                    tables.push(self.known.tables[&port].clone());
                     continue;
                 }
                 Ref::Leaf(l) => {
@@ -205,32 +228,47 @@ impl<'a> Worker<'a> {
             let own: &[u8] = own;
             inputs.push(View::new(spec.dtype, &need.shape, own));
         }
-        let cx = Cx { out: at, inputs: &node.specs, output: &node.spec };
+        let cx = Cx { out: at, inputs: &node.specs, output: &node.spec, tables: &tables };
         op.run(&cx, &inputs, out, self.scratch.bytes_mut())
     }
 
     /// Hands the block to the targets that are not computed in place.
     fn take_targets(&mut self, at: &Region, inner: &Region, demands: &Demands, slot: &mut Slot) -> Result<()> {
-        for (t, target) in self.pass.targets.iter().enumerate() {
-            let view = match target.from {
-                Ref::Node(i) => match self.pass.sweep.arena_of[i] {
-                    Some(buffer) => packed_part(&target.spec, &demands.nodes[i], at, self.arena[buffer].bytes())?,
-                    None => continue,
-                },
-                Ref::Leaf(l) if !target.goal.takes_tiles() => {
-                    packed_part(&target.spec, &slot.demands.leaves[l], at, slot.leaves[l].bytes())?
-                }
-                Ref::Leaf(_) | Ref::Scalar(_) => continue,
-            };
-            match &mut self.scans[t] {
-                Some(scan) => scan.fold(at, &view)?,
-                None => {
-                    let mut tile = packed_view(&target.spec, &slot.region.shape, &mut slot.targets[t])?;
-                    copy(&mut tile.sub(inner), &view);
-                }
+        for t in 0..self.pass.targets.len() {
+            if let Some(mut scan) = self.scans[t].take() {
+                let done = self.fold(scan.as_mut(), t, at, demands, slot);
+                self.scans[t] = Some(scan);
+                done?;
+                continue;
             }
+            let target = &self.pass.targets[t];
+            let Ref::Node(i) = target.from else { continue };
+            let Some(buffer) = self.pass.sweep.arena_of[i].filter(|_| target.goal.takes_tiles()) else { continue };
+            let view = packed_part(&target.spec, &demands.nodes[i], at, self.arena[buffer].bytes())?;
+            let mut tile = packed_view(&target.spec, &slot.region.shape, &mut slot.targets[t])?;
+            copy(&mut tile.sub(inner), &view);
         }
         Ok(())
+    }
+
+    /// Hands the block to the scan of target `first`: of that target, and of those beside it.
+    fn fold(&self, scan: &mut dyn ScanState, first: usize, at: &Region, demands: &Demands, slot: &Slot) -> Result<()> {
+        let beside =
+            |t: &&Target| matches!((t.goal, self.pass.targets[first].goal), (Goal::Beside(a), Goal::Scan(b)) if a == b);
+        let more = self.pass.targets[first + 1..].iter().take_while(beside);
+        let mut views: ArrayVec<View<'_>, MAX_INPUTS> = ArrayVec::new();
+        for target in std::iter::once(&self.pass.targets[first]).chain(more) {
+            let (sets, bytes) = match target.from {
+                Ref::Leaf(l) => (&slot.demands.leaves[l], slot.leaves[l].bytes()),
+                Ref::Node(i) => match self.pass.sweep.arena_of[i] {
+                    Some(buffer) => (&demands.nodes[i], self.arena[buffer].bytes()),
+                    None => return Err(Error::Internal("what is scanned has no buffer".into())),
+                },
+                Ref::Scalar(_) | Ref::Table(_) => return Err(Error::Internal("a scalar is scanned".into())),
+            };
+            views.push(packed_part(&target.spec, sets, at, bytes)?);
+        }
+        scan.fold(at, &views)
     }
 
     /// The local step of the stitch ops.
@@ -261,21 +299,19 @@ fn inside(need: &crate::graph::Need, shape: &[u64]) -> Option<Region> {
 }
 
 /// A box of a packed buffer.
-pub(crate) fn packed_part<'a>(
-    spec: &crate::array::ArraySpec,
-    sets: &IntervalSets,
-    at: &Region,
-    bytes: &'a [u8],
-) -> Result<View<'a>> {
+pub(crate) fn packed_part<'a>(spec: &ArraySpec, sets: &IntervalSets, at: &Region, bytes: &'a [u8]) -> Result<View<'a>> {
     let part = sets.packed_box(at).ok_or_else(|| Error::Internal("a target was not computed".into()))?;
     Ok(View::new(spec.dtype, &sets.packed_shape(), bytes).sub(&part))
 }
 
-fn scan_state(plan: &Plan, goal: Goal, values: &Values) -> Result<Option<Box<dyn ScanState>>> {
+fn scan_state(plan: &Plan, goal: Goal, values: &Values, context: &Context<'_>) -> Result<Option<Box<dyn ScanState>>> {
     let Goal::Scan(step) = goal else { return Ok(None) };
     let step = &plan.steps[step];
     let NodeKind::Op(OpKind::Scan(op)) = &step.node.kind else { return Ok(None) };
-    let Some(spec) = plan.steps[step.inputs[0].step].spec(step.inputs[0].port) else { return Ok(None) };
-    let scalars: Vec<Scalar> = step.inputs[1..].iter().map(|&p| values.scalar(p)).collect::<Result<_>>()?;
-    op.begin(spec, &scalars).map(Some)
+    let streamed = step.streamed();
+    let inputs: Vec<ArraySpec> = streamed.iter().map(|p| plan.steps[p.step].spec_or_scalar(p.port)).collect();
+    let scalars: Vec<Scalar> =
+        step.inputs[streamed.len()..].iter().map(|&p| values.scalar(p)).collect::<Result<_>>()?;
+    let stores = || Ok(Arc::new(context.scratch.file()?) as Arc<dyn Store>);
+    op.begin(&ScanCx { inputs: &inputs, scalars: &scalars, stores: &stores }).map(Some)
 }

@@ -1,6 +1,6 @@
 //! One pass: readers fill tiles, workers compute them, the calling thread writes them in order.
 
-use super::block::{Scalars, Worker, packed_part};
+use super::block::{Known, Worker, packed_part};
 use super::read::{Origin, origins};
 use super::scratch::Kept;
 use super::values::Values;
@@ -133,11 +133,11 @@ pub(crate) fn run_pass(
     let pass = &plan.passes[index];
     prepare_kept(plan, pass, kept, context)?;
     let mut takers = Takers::begin(plan, pass, outputs, kept, context)?;
-    let scalars = Scalars::new(pass, values)?;
+    let known = Known::new(pass, values)?;
     let origins = origins(pass, values, kept)?;
     let stitchers = takers.stitchers.clone();
-    let states = run_threads(plan, pass, values, &scalars, &origins, &stitchers, &mut takers, context)?;
-    drop(scalars);
+    let states = run_threads(plan, pass, values, &known, &origins, &stitchers, &mut takers, context)?;
+    drop(known);
     finish(plan, pass, values, states, takers.stitchers)?;
     let bytes_in: u64 = pass.sweep.bytes_read + pass.sweep.scratch_bytes;
     Ok(PassReport {
@@ -207,7 +207,7 @@ impl<'a> Takers<'a> {
                         stitcher = Some(op.begin(&target.spec, schedule, &mut stores)?);
                     }
                 }
-                Goal::Scan(_) => {}
+                Goal::Scan(_) | Goal::Beside(_) => {}
             }
             stitchers.push(stitcher);
             own.push(intermediate);
@@ -249,7 +249,7 @@ impl<'a> Takers<'a> {
                         stitcher.merge(slot.index, piece.as_mut())?;
                     }
                 }
-                Goal::Scan(_) => {}
+                Goal::Scan(_) | Goal::Beside(_) => {}
             }
         }
         Ok(())
@@ -264,7 +264,7 @@ fn run_threads(
     plan: &Plan,
     pass: &Pass,
     values: &Values,
-    scalars: &Scalars,
+    known: &Known,
     origins: &[Origin],
     stitchers: &[Option<Arc<dyn Stitcher>>],
     takers: &mut Takers<'_>,
@@ -295,7 +295,7 @@ fn run_threads(
                 let (shared, read_out, done_in) = (&shared, read_out.clone(), done_in.clone());
                 let body = move || {
                     shared.outcome.guard(|| {
-                        let mut worker = Worker::new(plan, pass, values, scalars, stitchers, encoders)?;
+                        let mut worker = Worker::new(plan, pass, values, known, stitchers, encoders, context)?;
                         compute_tiles(shared, &mut worker, &read_out, &done_in)?;
                         Ok(worker.scans)
                     })

@@ -2,7 +2,7 @@
 
 use crate::array::{Region, Scalar, View, ViewMut};
 use crate::error::{Error, Result};
-use crate::graph::{Cx, NodeKind, OpKind, StitchOutput, Value};
+use crate::graph::{Cx, NodeKind, OpKind, StitchOutput, Table, Value};
 use crate::io::{Access, Source};
 use crate::plan::{Plan, Port};
 use std::collections::HashMap;
@@ -43,6 +43,14 @@ impl Values {
         value.ok_or_else(|| Error::Usage("a scalar is used before it is known".into()))
     }
 
+    /// The table at that port.
+    pub(crate) fn table(&self, port: Port) -> Result<Arc<Table>> {
+        match self.known.get(&port) {
+            Some(Value::Table(table)) => Ok(table.clone()),
+            _ => Err(Error::Usage("a table is used before it is known".into())),
+        }
+    }
+
     pub(crate) fn set(&mut self, step: usize, values: Vec<Value>) {
         for (port, value) in values.into_iter().enumerate() {
             self.known.insert(Port { step, port }, value);
@@ -79,7 +87,7 @@ impl Values {
                 inputs.iter().zip(&aligned).map(|(s, a)| View::new(s.dtype(), &[], bytemuck::cast_slice(a))).collect();
             let mut out = [0u64; 1];
             let region = Region::whole(&[]);
-            let cx = Cx { out: &region, inputs: &specs, output: spec };
+            let cx = Cx { out: &region, inputs: &specs, output: spec, tables: &[] };
             let mut scratch = crate::array::Buffer::new(op.scratch(&[], &specs) as usize)?;
             let mut view = ViewMut::new(spec.dtype, &[], bytemuck::cast_slice_mut(&mut out));
             op.run(&cx, &views, &mut view, scratch.bytes_mut())?;

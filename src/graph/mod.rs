@@ -7,7 +7,7 @@
 mod op;
 
 pub use op::{
-    Cx, Need, OpKind, ScanOp, ScanState, Schedule, StitchBill, StitchOp, StitchOutput, Stitcher, Store, TileOp,
+    Cx, Need, OpKind, ScanCx, ScanOp, ScanState, Schedule, StitchBill, StitchOp, StitchOutput, Stitcher, Store, TileOp,
 };
 
 use crate::array::{ArraySpec, Buffer, DType, Dims, Scalar, Spec, TableSpec, View};
@@ -147,7 +147,8 @@ impl Array {
         Array::of(Node { kind, inputs, outputs: vec![Spec::Array(output)], ports: &[], origin: None })
     }
 
-    /// The outputs of a scan: `inputs[0]` streams by, the others are scalars that are known before.
+    /// The outputs of a scan: the first inputs stream by (one, or as many as [`ScanOp::streams`] says), the others are
+    /// scalars that are known before.
     pub fn scan(
         op: impl ScanOp + 'static,
         inputs: Vec<Array>,

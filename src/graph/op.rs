@@ -1,6 +1,6 @@
 //! What an operation is to the planner and the executor. Ops never see files, plans or threads.
 
-use super::Value;
+use super::{Table, Value};
 use crate::array::{ArraySpec, Dims, MAX_RANK, Mode, Region, Scalar, View, ViewMut};
 use crate::error::Result;
 use crate::io::Source;
@@ -77,6 +77,8 @@ pub struct Cx<'a> {
     pub inputs: &'a [ArraySpec],
     /// The output, whole.
     pub output: &'a ArraySpec,
+    /// The tables among the inputs, in order.
+    pub tables: &'a [Arc<Table>],
 }
 
 /// A local operation with one output.
@@ -87,7 +89,8 @@ pub trait TileOp: Debug + Send + Sync {
     /// Its name in messages and `explain`.
     fn name(&self) -> &'static str;
 
-    /// The box of input `input` (whose specs are `inputs`) that output box `out` needs. The box's *shape* depends
+    /// The box of input `input` (whose specs are `inputs`; a table shows as a scalar, and is not asked for) that output
+    /// box `out` needs. The box's *shape* depends
     /// only on the shape of `out`, and a smaller box inside `out` never needs more.
     fn need(&self, input: usize, out: &Region, inputs: &[ArraySpec]) -> Need;
 
@@ -96,7 +99,8 @@ pub trait TileOp: Debug + Send + Sync {
         0
     }
 
-    /// Computes one box. `inputs[k]` holds exactly what [`TileOp::need`] asked for, scalars have rank 0.
+    /// Computes one box. `inputs[k]` holds exactly what [`TileOp::need`] asked for, scalars have rank 0; of tables it
+    /// holds nothing, they are in [`Cx::tables`].
     ///
     /// # Errors
     /// When a value makes the op impossible; most never fail.
@@ -108,33 +112,66 @@ pub trait TileOp: Debug + Send + Sync {
     }
 }
 
-/// One sweep over an array to a summary. The result may not depend on the order or shape of the tiles.
+/// What a scan is given when it begins.
+pub struct ScanCx<'a> {
+    /// The arrays that stream by, all of one shape.
+    pub inputs: &'a [ArraySpec],
+    /// The inputs after them.
+    pub scalars: &'a [Scalar],
+    /// Makes a new file on scratch.
+    pub stores: &'a dyn Fn() -> Result<Arc<dyn Store>>,
+}
+
+impl ScanCx<'_> {
+    /// The first array, which most scans have only one of.
+    pub fn input(&self) -> &ArraySpec {
+        &self.inputs[0]
+    }
+}
+
+/// One sweep over arrays to a summary. The result may not depend on the order or shape of the tiles.
 pub trait ScanOp: Debug + Send + Sync {
     /// Its name in messages and `explain`.
     fn name(&self) -> &'static str;
 
+    /// How many of the inputs stream by side by side, all of one shape; those after are scalars.
+    fn streams(&self) -> usize {
+        1
+    }
+
+    /// The boxes it insists on: a fixed grid from the origin, of which every box it folds is made of whole cells (cut
+    /// at the array's edge). For sums that are only the same if they are always taken over the same boxes.
+    fn grain(&self, _input: &ArraySpec) -> Option<Dims> {
+        None
+    }
+
     /// Bytes of one worker's state.
     fn state_bytes(&self, input: &ArraySpec) -> u64;
+
+    /// Bytes it may write to scratch, for the worst data.
+    fn scratch(&self, _input: &ArraySpec) -> u64 {
+        0
+    }
 
     /// Bytes that [`ScanState::finish`] takes for a moment, once, when all tiles are gone.
     fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
         0
     }
 
-    /// An empty state. `scalars` are the inputs after the first.
+    /// An empty state for one worker.
     ///
     /// # Errors
     /// When the scalars make no sense (an empty range).
-    fn begin(&self, input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>>;
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>>;
 }
 
 /// What one worker of a scan has seen.
 pub trait ScanState: Send {
-    /// Takes one box in.
+    /// Takes one box in: of every array that streams by, in order.
     ///
     /// # Errors
-    /// When a value makes the scan impossible; most never fail.
-    fn fold(&mut self, at: &Region, tile: &View<'_>) -> Result<()>;
+    /// When a value makes the scan impossible or scratch is full; most never fail.
+    fn fold(&mut self, at: &Region, tiles: &[View<'_>]) -> Result<()>;
 
     /// Takes in what another worker has seen: a state of the same type.
     fn merge(&mut self, other: Box<dyn ScanState>);

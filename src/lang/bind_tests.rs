@@ -3,9 +3,9 @@
 
 use super::bind::compile_with;
 use super::*;
-use crate::array::{ArraySpec, Buffer, Column, DType, Mode, Region, Scalar, Spec, TableSpec, View, ViewMut};
+use crate::array::{ArraySpec, Buffer, Column, DType, Mode, Region, Spec, TableSpec, View, ViewMut};
 use crate::error::{Error, Result};
-use crate::graph::{Array, Cx, MemArray, Need, ScanOp, ScanState, Table, TileOp, Value};
+use crate::graph::{Array, Cx, MemArray, Need, ScanCx, ScanOp, ScanState, Table, TileOp, Value};
 use crate::ops::{Arg, Args, OpDef, Param, Type};
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -39,7 +39,7 @@ impl ScanOp for Recorded {
         0
     }
 
-    fn begin(&self, _: &ArraySpec, _: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, _: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
         Err(Error::Cancelled)
     }
 }

@@ -5,7 +5,7 @@ use super::scan::{Summary, for_each_slice, state};
 use super::{Args, INPUT, OpDef, Param, Type};
 use crate::array::{ArraySpec, Buffer, Column, DType, Element, Scalar, Spec, TableSpec, View, with_dtype};
 use crate::error::{Error, Result};
-use crate::graph::{Array, MemArray, ScanOp, ScanState, Table, Value};
+use crate::graph::{Array, MemArray, ScanCx, ScanOp, ScanState, Table, Value};
 use crate::kernels::convert::{Convert, convert_slice};
 use crate::kernels::histogram::{Narrow, UniformBins, count_uniform, count_values};
 use std::sync::Arc;
@@ -175,7 +175,8 @@ impl ScanOp for Histogram {
         48 * (self.nbins as u64 + 1)
     }
 
-    fn begin(&self, input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
+        let (input, scalars) = (cx.input(), cx.scalars);
         if is_narrow(input.dtype) {
             let counts = ValueCounts::new(input.dtype);
             return Ok(state(Counted::Values { counts, span: self.given(), nbins: self.nbins }));

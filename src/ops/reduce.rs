@@ -5,7 +5,7 @@ use super::scan::{Summary, for_each_slice, state};
 use super::{Args, INPUT, OpDef, Param, Type};
 use crate::array::{ArraySpec, DType, Element, Scalar, Spec, View, with_dtype};
 use crate::error::{Error, Result};
-use crate::graph::{Array, ScanOp, ScanState, Value};
+use crate::graph::{Array, ScanCx, ScanOp, ScanState, Value};
 use crate::kernels::extrema::Ordered;
 use multiversion::multiversion;
 
@@ -43,7 +43,8 @@ impl ScanOp for Extremes {
         size_of::<Seen<f64>>() as u64
     }
 
-    fn begin(&self, input: &ArraySpec, _scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
+        let input = cx.input();
         let (ends, dtype) = (self.ends, input.dtype);
         Ok(with_dtype!(dtype, T => state(Seen::<T> { ends, dtype, least: None, most: None })))
     }
@@ -169,7 +170,8 @@ impl ScanOp for Reduce {
         size_of::<Summed>() as u64
     }
 
-    fn begin(&self, input: &ArraySpec, _scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
+        let input = cx.input();
         let statistic = self.statistic;
         let moments = Moments::new(input.dtype, matches!(statistic, Statistic::Std { .. }));
         Ok(state(Summed { statistic, dtype: statistic.dtype(input.dtype), moments }))

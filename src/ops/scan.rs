@@ -28,8 +28,8 @@ pub(crate) fn state(summary: impl Summary) -> Box<dyn ScanState> {
 }
 
 impl<S: Summary> ScanState for State<S> {
-    fn fold(&mut self, _at: &Region, tile: &View<'_>) -> Result<()> {
-        self.0.take(tile);
+    fn fold(&mut self, _at: &Region, tiles: &[View<'_>]) -> Result<()> {
+        self.0.take(&tiles[0]);
         Ok(())
     }
 

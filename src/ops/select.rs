@@ -3,7 +3,7 @@
 use super::scan::{Summary, state};
 use crate::array::{ArraySpec, Axis, MAX_RANK, Region, Scalar, Spec, View, ViewMut, copy};
 use crate::error::{Error, Result};
-use crate::graph::{Array, Cx, Need, ScanOp, ScanState, TileOp, Value};
+use crate::graph::{Array, Cx, Need, ScanCx, ScanOp, ScanState, TileOp, Value};
 use arrayvec::ArrayVec;
 
 /// What is selected along one axis.
@@ -188,7 +188,7 @@ impl ScanOp for Element {
         size_of::<Seen>() as u64
     }
 
-    fn begin(&self, _input: &ArraySpec, _scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, _cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
         Ok(state(Seen(None)))
     }
 }

@@ -6,7 +6,7 @@ use super::scan::{Summary, for_each_slice, state};
 use super::{Arg, Args, INPUT, OpDef, Param, Type, call};
 use crate::array::{ArraySpec, DType, Element, Scalar, Spec, View};
 use crate::error::{Error, Result};
-use crate::graph::{Array, ScanOp, ScanState, Value};
+use crate::graph::{Array, ScanCx, ScanOp, ScanState, Value};
 use crate::kernels::histogram::{Countable, UniformBins, count_from};
 
 /// Integers whose range is smaller get a bin per value.
@@ -50,7 +50,8 @@ impl ScanOp for Otsu {
         64 * (self.bins(input.dtype) + 1)
     }
 
-    fn begin(&self, input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
+        let (input, scalars) = (cx.input(), cx.scalars);
         let dtype = input.dtype;
         if is_narrow(dtype) {
             return Ok(state(Counted::Values(ValueCounts::new(dtype))));

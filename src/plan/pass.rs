@@ -58,6 +58,8 @@ pub enum Ref {
     Node(usize),
     /// A scalar, known before the pass.
     Scalar(Port),
+    /// A table, known before the pass.
+    Table(Port),
 }
 
 /// A tile op of a pass.
@@ -106,8 +108,10 @@ pub enum Goal {
     Sink(usize),
     /// Kept: index into [`super::Plan::spills`].
     Spill(usize),
-    /// Folded by the scan of that step.
+    /// Folded by the scan of that step, as the first of the arrays it takes.
     Scan(usize),
+    /// Folded by the scan of that step beside the target before: the second array it takes, the third …
+    Beside(usize),
     /// Stitched by the op of that step.
     Stitch(usize),
 }
@@ -115,7 +119,7 @@ pub enum Goal {
 impl Goal {
     /// Whether it takes whole tiles (a scan takes blocks as they come).
     pub fn takes_tiles(self) -> bool {
-        !matches!(self, Goal::Scan(_))
+        !matches!(self, Goal::Scan(_) | Goal::Beside(_))
     }
 }
 
@@ -139,7 +143,7 @@ impl Pass {
             match target.from {
                 Ref::Leaf(i) => demands.leaves[i].add(out),
                 Ref::Node(i) => demands.nodes[i].add(out),
-                Ref::Scalar(_) => {}
+                Ref::Scalar(_) | Ref::Table(_) => {}
             }
         }
         for i in (0..self.nodes.len()).rev() {
@@ -161,7 +165,7 @@ impl Pass {
                 let set = match *input {
                     Ref::Leaf(i) => &mut leaves[i],
                     Ref::Node(i) => &mut nodes[i],
-                    Ref::Scalar(_) => continue,
+                    Ref::Scalar(_) | Ref::Table(_) => continue,
                 };
                 let need = op.need(k, at, &node.specs);
                 if need.shape.contains(&0) || need.lies_outside(&node.specs[k].shape) {
@@ -283,12 +287,21 @@ fn goals(steps: &[Step], ports: &[Port], outputs: &[Output], placement: &Placeme
         wanted.push(Wanted { level: steps[spill.step].level, from, goal: Goal::Spill(i), aligned: None });
     }
     for (i, step) in steps.iter().enumerate() {
-        let goal = match &step.node.kind {
-            NodeKind::Op(OpKind::Scan(_)) => Goal::Scan(i),
-            NodeKind::Op(OpKind::Stitch(_)) => Goal::Stitch(i),
-            _ => continue,
-        };
-        wanted.push(Wanted { level: step.runs_at(), from: step.inputs[0], goal, aligned: None });
+        let streamed = step.streamed();
+        let spec = |port: &Port| steps[port.step].spec(port.port);
+        let Some(first) = streamed.first().and_then(spec) else { continue };
+        if streamed.iter().any(|p| spec(p).is_none_or(|s| s.shape != first.shape)) {
+            return Err(Error::Internal("a scan takes arrays of different shapes".into()));
+        }
+        for (k, &from) in streamed.iter().enumerate() {
+            let (goal, aligned) = match &step.node.kind {
+                NodeKind::Op(OpKind::Scan(op)) => {
+                    (if k == 0 { Goal::Scan(i) } else { Goal::Beside(i) }, op.grain(first))
+                }
+                _ => (Goal::Stitch(i), None),
+            };
+            wanted.push(Wanted { level: step.runs_at(), from, goal, aligned });
+        }
     }
     Ok(wanted)
 }
@@ -341,8 +354,10 @@ impl Builder<'_> {
     }
 
     fn found(&self, port: Port) -> Option<Ref> {
-        if self.steps[port.step].spec(port.port).is_some_and(|s| s.rank() == 0) {
-            return Some(Ref::Scalar(port));
+        match self.steps[port.step].spec(port.port) {
+            None => return Some(Ref::Table(port)),
+            Some(spec) if spec.rank() == 0 => return Some(Ref::Scalar(port)),
+            Some(_) => {}
         }
         if port.port == 0 {
             return self.refs[port.step];
@@ -358,7 +373,7 @@ impl Builder<'_> {
         };
         if self.computed_here(port) {
             let inputs: Vec<Ref> = step.inputs.iter().filter_map(|&p| self.found(p)).collect();
-            let specs = step.inputs.iter().filter_map(|p| self.steps[p.step].spec(p.port).cloned()).collect();
+            let specs = step.inputs.iter().map(|p| self.steps[p.step].spec_or_scalar(p.port)).collect();
             self.refs[port.step] = Some(Ref::Node(self.pass.nodes.len()));
             self.pass.nodes.push(PassNode { step: port.step, node: step.node.clone(), inputs, specs, spec });
             return Ok(());

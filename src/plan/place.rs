@@ -103,7 +103,7 @@ fn is_read(placement: &Placement, steps: &[Step], ports: &[Port], outputs: &[Out
     }
     for at in steps {
         if let NodeKind::Op(OpKind::Scan(_) | OpKind::Stitch(_)) = &at.node.kind {
-            goals.push((at.inputs[0].step, at.runs_at()));
+            goals.extend(at.streamed().iter().map(|p| (p.step, at.runs_at())));
         }
     }
     goals.iter().any(|&(goal, level)| reads(placement, steps, goal, level, step))

@@ -1,7 +1,7 @@
 //! The nodes in order, and the level of each: how many barriers lie before it.
 
 use super::Output;
-use crate::array::ArraySpec;
+use crate::array::{ArraySpec, DType};
 use crate::graph::{Array, Node, NodeKind, OpKind};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +30,21 @@ impl Step {
     /// The spec of an output that is an array.
     pub fn spec(&self, port: usize) -> Option<&ArraySpec> {
         self.node.outputs[port].array()
+    }
+
+    /// The spec of an output, or where that is a table, a scalar's.
+    pub(crate) fn spec_or_scalar(&self, port: usize) -> ArraySpec {
+        self.spec(port).cloned().unwrap_or_else(|| ArraySpec::scalar(DType::U64))
+    }
+
+    /// The inputs of a scan or stitch op that stream by.
+    pub fn streamed(&self) -> &[Port] {
+        let count = match &self.node.kind {
+            NodeKind::Op(OpKind::Scan(op)) => op.streams(),
+            NodeKind::Op(OpKind::Stitch(_)) => 1,
+            _ => 0,
+        };
+        &self.inputs[..count.min(self.inputs.len())]
     }
 
     /// Whether this is a tile op on arrays, which a pass computes block by block (scalars are computed between

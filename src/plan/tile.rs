@@ -9,7 +9,7 @@ use super::pass::{Demands, Goal, LeafKind, Pass, Ref};
 use super::{Output, Resources, Step, To, shortage};
 use crate::array::{ArraySpec, Dims, IntervalSets, Mode, Region, elements, grid_len, tiles_along};
 use crate::error::{Error, Result, Shortage};
-use crate::graph::{NodeKind, OpKind, Schedule, StitchBill};
+use crate::graph::{NodeKind, OpKind, ScanOp, Schedule, StitchBill};
 use crate::io::{EncodeBill, Layout, ReadBill, Sink};
 use std::collections::HashMap;
 
@@ -70,7 +70,7 @@ pub struct Sweep {
     pub scratch: u64,
     /// The memory each consumer may hold.
     pub bill: Bill,
-    /// Bytes that stitch ops write to scratch: at least, and for the worst data.
+    /// Bytes that stitch ops and scans write to scratch: at least, and for the worst data.
     pub stitch_scratch: (u64, u64),
     /// Schedules of the stitch ops of this pass, by step.
     pub schedules: HashMap<usize, (Schedule, StitchBill)>,
@@ -288,8 +288,7 @@ impl<'a> Setting<'a> {
         }
         let half = n.div_ceil(2);
         if let Some(unit) = &self.pass.sweep.aligned {
-            let whole = half.next_multiple_of(unit[axis].max(1));
-            return (whole < n).then_some(whole);
+            return halved_to(n, unit[axis].max(1));
         }
         let unit = self.preferred_unit(axis);
         Some(if half >= unit && half.next_multiple_of(unit) < n { half.next_multiple_of(unit) } else { half })
@@ -419,6 +418,22 @@ impl<'a> Setting<'a> {
         (lengths.map(length).collect(), pieces)
     }
 
+    /// The boxes that a scan of the pass insists on. Those of all are the same: passes are made so.
+    fn grain(&self) -> Option<Dims> {
+        self.scans().find_map(|(op, spec)| op.grain(spec))
+    }
+
+    /// The scans of the pass, with the spec of the first array they take.
+    fn scans(&self) -> impl Iterator<Item = (&dyn ScanOp, &ArraySpec)> {
+        self.pass.targets.iter().filter_map(|t| match t.goal {
+            Goal::Scan(step) => match &self.steps[step].node.kind {
+                NodeKind::Op(OpKind::Scan(op)) => Some((op.as_ref(), &t.spec)),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     fn block_path(&self, tile: &Dims) -> Vec<Dims> {
         if self.pass.nodes.is_empty() {
             return vec![tile.clone()];
@@ -428,13 +443,14 @@ impl<'a> Setting<'a> {
             self.pass.demand(&middle(&self.pass.domain, block), &mut demands);
             self.compute_time(&demands, 1.0) / elements(block).max(1) as f64
         };
+        let grain = self.grain();
         let mut block = tile.clone();
         let mut path = vec![block.clone()];
         while elements(&block) > 1 {
-            let halves = (0..block.len()).filter(|&a| block[a] > 1).map(|a| {
+            let halves = (0..block.len()).filter_map(|a| {
                 let mut next = block.clone();
-                next[a] = block[a].div_ceil(2);
-                (cost(&next), next)
+                next[a] = halved_to(block[a], grain.as_ref().map_or(1, |g| g[a].max(1)))?;
+                Some((cost(&next), next))
             });
             let Some((_, next)) = halves.min_by(|a, b| a.0.total_cmp(&b.0)) else { break };
             block = next;
@@ -692,15 +708,7 @@ impl<'a> Setting<'a> {
 
     /// Bytes of every worker's scan states, and of finishing the scans.
     fn scan_bytes(&self) -> (u64, u64) {
-        let of = |goal: Goal| {
-            let Goal::Scan(step) = goal else { return None };
-            let NodeKind::Op(OpKind::Scan(op)) = &self.steps[step].node.kind else { return None };
-            let input = self.steps[step].inputs[0];
-            let spec = self.steps[input.step].spec(input.port)?;
-            Some((op.state_bytes(spec), op.finish_bytes(spec)))
-        };
-        let all = self.pass.targets.iter().filter_map(|t| of(t.goal));
-        all.fold((0, 0), |sum, bytes| (sum.0 + bytes.0, sum.1.max(bytes.1)))
+        self.scans().fold((0, 0), |sum, (op, spec)| (sum.0 + op.state_bytes(spec), sum.1.max(op.finish_bytes(spec))))
     }
 
     /// The candidate, workers, slots and cache to use.
@@ -808,7 +816,10 @@ impl<'a> Setting<'a> {
             arena_of: c.arena_of.clone(),
             gather: c.gather,
             scratch: c.scratch,
-            stitch_scratch: (c.stitch.scratch_least, c.stitch.scratch),
+            stitch_scratch: (
+                c.stitch.scratch_least,
+                c.stitch.scratch + self.scans().map(|(op, s)| op.scratch(s)).sum::<u64>(),
+            ),
             schedules: c.schedules.clone(),
             bytes_read: c.bytes_read,
             bytes_written: written,
@@ -856,7 +867,7 @@ impl Extents {
         let (most, have) = match at {
             Ref::Leaf(i) => (&mut self.leaves[i], &mut self.leaf_pieces[i]),
             Ref::Node(i) => (&mut self.nodes[i], &mut self.node_pieces[i]),
-            Ref::Scalar(_) => return,
+            Ref::Scalar(_) | Ref::Table(_) => return,
         };
         *have = if core.is_none() { have.saturating_add(pieces) } else { (*have).max(pieces) };
         for (axis, (n, &more)) in most.iter_mut().zip(shape).enumerate() {
@@ -968,6 +979,12 @@ fn runs(shape: &[u64], whole: &[u64]) -> f64 {
 fn chunks_touched(set: &IntervalSets, chunk: &[u64], axis: usize) -> u64 {
     let unit = chunk[axis].max(1);
     set.axes[axis].pieces().iter().map(|&(lo, hi)| hi.div_ceil(unit) - lo / unit).sum()
+}
+
+/// Half of a length in whole units, if that is less.
+fn halved_to(n: u64, unit: u64) -> Option<u64> {
+    let half = n.div_ceil(2).next_multiple_of(unit);
+    (half < n).then_some(half)
 }
 
 /// Whether a raster-contiguous tile stays one when it is split along that axis: everything before is 1, and the

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use tilewise::array::{ArraySpec, Buffer, Mode, Region, Scalar, Source1, Spec, View, ViewMut};
 use tilewise::error::Result;
 use tilewise::graph::{
-    Array, Cx, MemArray, Need, Node, NodeKind, OpKind, ScanOp, Schedule, StitchOp, StitchOutput, Store, TileOp, Value,
+    Array, Cx, MemArray, Need, Node, NodeKind, OpKind, ScanCx, ScanOp, ScanState, Schedule, StitchOp, StitchOutput,
+    Store, TileOp, Value,
 };
 use tilewise::io::{Access, Layout, Source};
 
@@ -55,8 +56,7 @@ impl Whole {
             NodeKind::Source(source) => vec![read(source.as_ref())?],
             NodeKind::Op(OpKind::Tile(op)) => {
                 let Spec::Array(spec) = &node.outputs[0] else { panic!("a tile op gives an array") };
-                let arrays: Vec<_> = inputs.iter().map(array_of).collect();
-                vec![Value::Array(Arc::new(run_box(op.as_ref(), &arrays, spec, &Region::whole(&spec.shape))?))]
+                vec![Value::Array(Arc::new(run_box(op.as_ref(), &inputs, spec, &Region::whole(&spec.shape))?))]
             }
             NodeKind::Op(OpKind::Scan(op)) => scan(op.as_ref(), &inputs)?,
             NodeKind::Op(OpKind::Stitch(op)) => stitch(op.as_ref(), &array_of(&inputs[0]))?,
@@ -71,7 +71,12 @@ impl Whole {
 }
 
 /// Runs a tile op on one box of its output, its inputs padded element by element.
-pub fn run_box(op: &dyn TileOp, inputs: &[Arc<MemArray>], output: &ArraySpec, at: &Region) -> Result<MemArray> {
+pub fn run_box(op: &dyn TileOp, inputs: &[Value], output: &ArraySpec, at: &Region) -> Result<MemArray> {
+    let table = |v: &Value| if let Value::Table(table) = v { Some(table.clone()) } else { None };
+    let tables: Vec<_> = inputs.iter().filter_map(table).collect();
+    let none = || Arc::new(MemArray::zeros(ArraySpec::scalar(tilewise::array::DType::U64)).unwrap());
+    let inputs: Vec<Arc<MemArray>> =
+        inputs.iter().map(|v| if let Value::Array(a) = v { a.clone() } else { none() }).collect();
     let specs: Vec<ArraySpec> = inputs.iter().map(|i| i.spec.clone()).collect();
     let boxes: Vec<MemArray> = (0..inputs.len())
         .map(|k| if specs[k].rank() == 0 { copy_of(&inputs[k]) } else { padded(&inputs[k], &op.need(k, at, &specs)) })
@@ -82,7 +87,7 @@ pub fn run_box(op: &dyn TileOp, inputs: &[Arc<MemArray>], output: &ArraySpec, at
     out.data.bytes_mut().fill(0xcd);
     let mut scratch = Buffer::new(op.scratch(&at.shape, &specs) as usize).unwrap();
     scratch.bytes_mut().fill(0xab);
-    let cx = Cx { out: at, inputs: &specs, output };
+    let cx = Cx { out: at, inputs: &specs, output, tables: &tables };
     let mut view = ViewMut::new(output.dtype, &at.shape, out.data.bytes_mut());
     op.run(&cx, &views, &mut view, scratch.bytes_mut())?;
     Ok(out)
@@ -128,15 +133,38 @@ pub fn part(array: &MemArray, at: &Region) -> Vec<u8> {
     padded(array, &Need::inside(at)).data.bytes().to_vec()
 }
 
-/// The scalars that a scan is given after its first input.
-pub fn scalars(inputs: &[Value]) -> Vec<Scalar> {
-    inputs[1..].iter().map(|v| v.to_scalar().expect("a scan's further inputs are scalars")).collect()
+/// What a scan is given, taken apart.
+pub struct ScanInputs {
+    /// The arrays that stream by.
+    pub arrays: Vec<Arc<MemArray>>,
+    specs: Vec<ArraySpec>,
+    scalars: Vec<Scalar>,
+}
+
+impl ScanInputs {
+    pub fn new(op: &dyn ScanOp, inputs: &[Value]) -> Self {
+        let (arrays, rest) = inputs.split_at(op.streams());
+        let arrays: Vec<Arc<MemArray>> = arrays.iter().map(array_of).collect();
+        let specs = arrays.iter().map(|a| a.spec.clone()).collect();
+        let scalars = rest.iter().map(|v| v.to_scalar().expect("a scan's further inputs are scalars")).collect();
+        ScanInputs { arrays, specs, scalars }
+    }
+
+    pub fn begin(&self, op: &dyn ScanOp) -> Result<Box<dyn ScanState>> {
+        let stores = || Ok(Arc::new(Memory::default()) as Arc<dyn Store>);
+        op.begin(&ScanCx { inputs: &self.specs, scalars: &self.scalars, stores: &stores })
+    }
+
+    pub fn fold(&self, state: &mut dyn ScanState, at: &Region) -> Result<()> {
+        let views: Vec<View<'_>> = self.arrays.iter().map(|a| a.view().sub(at)).collect();
+        state.fold(at, &views)
+    }
 }
 
 fn scan(op: &dyn ScanOp, inputs: &[Value]) -> Result<Vec<Value>> {
-    let input = array_of(&inputs[0]);
-    let mut state = op.begin(&input.spec, &scalars(inputs))?;
-    state.fold(&Region::whole(&input.spec.shape), &input.view())?;
+    let scan = ScanInputs::new(op, inputs);
+    let mut state = scan.begin(op)?;
+    scan.fold(state.as_mut(), &Region::whole(&scan.specs[0].shape))?;
     state.finish()
 }
 
