@@ -355,17 +355,18 @@ fn what_is_not_read_says_so() {
     };
     let text = |t: &str| t.bytes().map(u64::from).collect::<Vec<_>>();
     let cases = [
-        (with(259, SHORT, &[5]), "LZW"),
-        (with(259, SHORT, &[8]), "Deflate"),
+        (with(259, SHORT, &[5]), "LZW data is corrupt"),
+        (with(259, SHORT, &[8]), "deflate data is corrupt"),
+        (with(259, SHORT, &[6]), "JPEG"),
         (with(259, SHORT, &[34712]), "34712"),
-        (with(258, SHORT, &[1]), "1-bit"),
+        (with(258, SHORT, &[1]), "stands for more than the 32 bytes"),
         (with(258, SHORT, &[12]), "12-bit"),
         (with(339, SHORT, &[3]), "16-bit elements (IEEEFP)"),
         (with(256, LONG, &[0]), "ImageWidth"),
         (with(257, LONG, &[u32::MAX.into()]), "strips"),
         (with(278, LONG, &[0]), "no rows"),
         (with(277, SHORT, &[0]), "0 channels"),
-        (with(273, LONG, &[0; 5]), "sparse"),
+        (with(273, LONG, &[0; 5]), "at its very beginning"),
         (with(273, LONG, &[8, 8, 8]), "3 strips"),
         (with(273, LONG, &[100_000; 5]), "truncated"),
         (with(270, 2, &text("ImageJ=1.53\nimages=900\n\0")), "ImageJ"),

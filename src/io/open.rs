@@ -66,17 +66,23 @@ const READABLE: &str = ".npy, TIFF, PNG, JPEG, raw:PATH?shape=…&dtype=…";
 /// # Errors
 /// When the file is missing, not readable, of an unknown format, or not what it claims to be.
 pub fn open(path: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
-    if let Some(level @ 1..) = options.level {
-        return Err(Error::Usage(format!("{path}: has only level 0, not {level}")));
-    }
+    let only_level = || match options.level {
+        Some(level @ 1..) => Err(Error::Usage(format!("{path}: has only level 0, not {level}"))),
+        _ => Ok(()),
+    };
     if let Some(described) = path.strip_prefix(raw::PREFIX) {
+        only_level()?;
         return raw::open(described, options);
     }
     let file = Path::new(path);
     if file.is_dir() {
         return Err(Error::format(file, "is a folder, not an image"));
     }
-    match format_of(&first_bytes(file)?) {
+    let format = format_of(&first_bytes(file)?);
+    if format != Some(Format::Tiff) {
+        only_level()?;
+    }
+    match format {
         Some(Format::Npy) => npy::open(file, options),
         Some(Format::Tiff) => open_tiff(file, options),
         Some(Format::Png) => open_png(file, options),

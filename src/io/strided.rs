@@ -124,6 +124,11 @@ impl BoxReader {
         BoxReader { bytes, window: Vec::new(), block: Vec::new() }
     }
 
+    /// The file, for what is not a box.
+    pub fn bytes(&mut self) -> &mut FileBytes {
+        &mut self.bytes
+    }
+
     /// Fills `out` with the box.
     ///
     /// # Errors

@@ -35,6 +35,56 @@ struct Entry {
     at: u64,
 }
 
+/// Where a list of integers lies in a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Values {
+    at: u64,
+    pub count: u64,
+    size: u64,
+}
+
+impl Values {
+    /// Position and size of a value in one number. Positions lie in a file, so they are below 2^63 …
+    pub fn packed(values: Option<Values>) -> u64 {
+        values.map_or(0, |v| v.at << 2 | u64::from(v.size.trailing_zeros()))
+    }
+
+    /// … and the other way round; the count is up to the caller.
+    pub fn unpacked(packed: u64, count: u64) -> Option<Values> {
+        (packed != 0).then_some(Values { at: packed >> 2, count, size: 1 << (packed & 3) })
+    }
+
+    /// Reads the values from number `first` on.
+    ///
+    /// # Errors
+    /// When there are too few or the file cannot be read.
+    pub fn read(&self, bytes: &mut FileBytes, little: bool, first: u64, out: &mut [u64]) -> Result<()> {
+        const AT_ONCE: usize = 512;
+        let size = self.size as usize;
+        let mut raw = [0; AT_ONCE * 8];
+        let mut at = self.at + first * self.size;
+        for part in out.chunks_mut(AT_ONCE) {
+            let raw = &mut raw[..part.len() * size];
+            bytes.read_at(at, raw)?;
+            part.iter_mut().zip(raw.chunks_exact(size)).for_each(|(v, e)| *v = number(little, e));
+            at += raw.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// An unsigned number of up to 8 bytes.
+fn number(little: bool, bytes: &[u8]) -> u64 {
+    let mut all = [0; 8];
+    if little {
+        all[..bytes.len()].copy_from_slice(bytes);
+        u64::from_le_bytes(all)
+    } else {
+        all[8 - bytes.len()..].copy_from_slice(bytes);
+        u64::from_be_bytes(all)
+    }
+}
+
 impl Tiff {
     /// Reads the file's header; gives the position of the first directory.
     ///
@@ -64,16 +114,8 @@ impl Tiff {
         Error::format(self.bytes.path(), what)
     }
 
-    /// An unsigned number of up to 8 bytes.
     fn number(&self, bytes: &[u8]) -> u64 {
-        let mut all = [0; 8];
-        if self.little {
-            all[..bytes.len()].copy_from_slice(bytes);
-            u64::from_le_bytes(all)
-        } else {
-            all[8 - bytes.len()..].copy_from_slice(bytes);
-            u64::from_be_bytes(all)
-        }
+        number(self.little, bytes)
     }
 
     /// Reads the directory at that position.
@@ -88,6 +130,7 @@ impl Tiff {
         if count > u64::from(u16::MAX) {
             return Err(self.wrong(format!("has a directory of {count} tags, which cannot be right")));
         }
+        // `at` lies in the file, so this does not overflow.
         let first = at + head as u64;
         let mut table = vec![0; count as usize * entry + field];
         self.bytes.read_at(first, &mut table)?;
@@ -120,6 +163,29 @@ impl Tiff {
         Ok(Some(entry))
     }
 
+    /// Where the values of an integer tag lie, without reading them.
+    ///
+    /// # Errors
+    /// When they are no integers or do not lie in the file.
+    pub fn values(&self, directory: &Directory, tag: Tag) -> Result<Option<Values>> {
+        let Some(entry) = self.find(directory, tag)? else {
+            return Ok(None);
+        };
+        const INTEGERS: [Type; 6] = [Type::BYTE, Type::SHORT, Type::LONG, Type::IFD, Type::LONG8, Type::IFD8];
+        if !INTEGERS.iter().any(|t| t.to_u16() == entry.kind) {
+            return Err(self.wrong(format!("has a tag {tag:?} that is not made of integers")));
+        }
+        Ok(Some(Values { at: entry.at, count: entry.count, size: kind_size(entry.kind) }))
+    }
+
+    /// Where the bytes of a tag lie, whatever they stand for, and how many there are.
+    ///
+    /// # Errors
+    /// When they do not lie in the file.
+    pub fn blob(&self, directory: &Directory, tag: Tag) -> Result<Option<(u64, u64)>> {
+        Ok(self.find(directory, tag)?.map(|e| (e.at, e.count * kind_size(e.kind))))
+    }
+
     /// How many values a tag has.
     ///
     /// # Errors
@@ -139,21 +205,16 @@ impl Tiff {
         most: u64,
         mut each: impl FnMut(&Self, u64) -> Result<()>,
     ) -> Result<()> {
-        let Some(entry) = self.find(directory, tag)? else {
+        let Some(values) = self.values(directory, tag)? else {
             return Ok(());
         };
-        const INTEGERS: [Type; 6] = [Type::BYTE, Type::SHORT, Type::LONG, Type::IFD, Type::LONG8, Type::IFD8];
-        if !INTEGERS.iter().any(|t| t.to_u16() == entry.kind) {
-            return Err(self.wrong(format!("has a tag {tag:?} that is not made of integers")));
-        }
-        let size = kind_size(entry.kind);
-        let total = entry.count.min(most);
+        let total = values.count.min(most);
         let mut piece = Vec::new();
-        for first in (0..total).step_by((PIECE / size) as usize) {
-            let n = (PIECE / size).min(total - first);
-            piece.resize((n * size) as usize, 0);
-            self.bytes.read_at(entry.at + first * size, &mut piece)?;
-            for value in piece.chunks_exact(size as usize) {
+        for first in (0..total).step_by((PIECE / values.size) as usize) {
+            let n = (PIECE / values.size).min(total - first);
+            piece.resize((n * values.size) as usize, 0);
+            self.bytes.read_at(values.at + first * values.size, &mut piece)?;
+            for value in piece.chunks_exact(values.size as usize) {
                 each(self, self.number(value))?;
             }
         }

@@ -1,12 +1,14 @@
-//! One page: its size, its elements, and how it is cut into strips or tiles.
+//! One page: its size, its elements, how it is cut into strips or tiles, and how those are stored.
 
 use super::ifd::{Directory, Tiff};
-use super::offsets::Offsets;
 use crate::array::{DType, Dims};
 use crate::error::Result;
 use tiff::tags::{CompressionMethod, PhotometricInterpretation, SampleFormat, Tag};
 
-/// What all pages of a file have in common.
+/// Tiles may be larger than their page, but a tile above this size that is much larger is a mistake or an attack.
+const LARGE_TILE: u64 = 16 << 20;
+
+/// What all pages of an array have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Page {
     pub width: u64,
@@ -19,12 +21,76 @@ pub(super) struct Page {
     pub tiled: bool,
     pub chunk_width: u64,
     pub chunk_height: u64,
+    pub storage: Storage,
 }
 
-/// Whether a page is a smaller copy or a mask of another one.
-pub(super) fn is_extra(tiff: &mut Tiff, directory: &Directory) -> Result<bool> {
-    const REDUCED_OR_MASK: u64 = 0b101;
-    Ok(tiff.integer(directory, Tag::NewSubfileType)?.unwrap_or(0) & REDUCED_OR_MASK != 0)
+/// How the bytes of a strip or tile stand for its pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Storage {
+    pub method: Method,
+    pub predictor: Predictor,
+    /// Whether eight pixels share a byte.
+    pub bits: bool,
+    /// Whether the bits of every byte are in reverse order.
+    pub reversed: bool,
+    /// Whether colours are stored as luminance and chrominance.
+    pub ycbcr: bool,
+}
+
+/// How a strip or tile is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    None,
+    PackBits,
+    Lzw,
+    Deflate,
+    Zstd,
+    Jpeg,
+}
+
+impl Method {
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::None => "none",
+            Method::PackBits => "PackBits",
+            Method::Lzw => "LZW",
+            Method::Deflate => "deflate",
+            Method::Zstd => "zstd",
+            Method::Jpeg => "JPEG",
+        }
+    }
+}
+
+/// What was done to the rows before they were compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Predictor {
+    None,
+    /// Each element less its left neighbour.
+    Horizontal,
+    /// The same with the bytes of floats, sorted by significance.
+    Float,
+}
+
+impl Predictor {
+    /// Its name, for people.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Predictor::None => None,
+            Predictor::Horizontal => Some("horizontal"),
+            Predictor::Float => Some("floating point"),
+        }
+    }
+}
+
+/// Whether a page says that it is a smaller copy of another one.
+pub(super) fn is_reduced(tiff: &mut Tiff, directory: &Directory) -> Result<bool> {
+    Ok(tiff.integer(directory, Tag::NewSubfileType)?.unwrap_or(0) & 1 != 0)
+}
+
+/// Whether a page says that it is a mask of another one.
+pub(super) fn is_mask(tiff: &mut Tiff, directory: &Directory) -> Result<bool> {
+    Ok(tiff.integer(directory, Tag::NewSubfileType)?.unwrap_or(0) & 4 != 0)
 }
 
 impl Page {
@@ -33,14 +99,14 @@ impl Page {
     /// # Errors
     /// When they are missing or wrong, or the pixels are stored in a way that is not read.
     pub fn read(tiff: &mut Tiff, directory: &Directory) -> Result<Page> {
-        check_compression(tiff, directory)?;
         let width = length(tiff, directory, Tag::ImageWidth)?;
         let height = length(tiff, directory, Tag::ImageLength)?;
         let samples = tiff.integer(directory, Tag::SamplesPerPixel)?.unwrap_or(1);
         if !(1..=u64::from(u16::MAX)).contains(&samples) {
             return Err(tiff.wrong(format!("has {samples} channels, which cannot be right")));
         }
-        let dtype = element_type(tiff, directory)?;
+        let method = method(tiff, directory)?;
+        let (dtype, bits) = element_type(tiff, directory)?;
         let separate = samples > 1 && tiff.integer(directory, Tag::PlanarConfiguration)? == Some(2);
         let tiled = tiff.count(directory, Tag::TileOffsets)? > 0;
         let (chunk_width, chunk_height) = match tiled {
@@ -53,11 +119,42 @@ impl Page {
         if chunk_height == 0 {
             return Err(tiff.wrong("has strips of no rows"));
         }
-        let page = Page { width, height, dtype, samples, separate, tiled, chunk_width, chunk_height };
-        match page.row_bytes().checked_mul(chunk_height.max(height)) {
-            Some(bytes) if bytes <= i64::MAX as u64 => Ok(page),
-            _ => Err(tiff.wrong("has pages larger than any file")),
+        let storage = storage(tiff, directory, method, dtype, bits)?;
+        let page = Page { width, height, dtype, samples, separate, tiled, chunk_width, chunk_height, storage };
+        page.check(tiff)?;
+        Ok(page)
+    }
+
+    fn check(&self, tiff: &Tiff) -> Result<()> {
+        let page = self.pixel_row_bytes(self.width).checked_mul(self.height);
+        let chunk = self.pixel_row_bytes(self.chunk_width).checked_mul(self.chunk_height);
+        let (Some(page), Some(chunk)) = (page, chunk) else {
+            return Err(tiff.wrong("has pages larger than any file"));
+        };
+        if page.max(chunk) > i64::MAX as u64 {
+            return Err(tiff.wrong("has pages larger than any file"));
         }
+        if chunk > LARGE_TILE && chunk / 4 > page {
+            let tile = format!("{} x {}", self.chunk_height, self.chunk_width);
+            return Err(tiff.wrong(format!("has tiles of {tile} pixels for a far smaller page, which cannot be right")));
+        }
+        if self.storage.method == Method::Jpeg && !self.suits_jpeg() {
+            return Err(tiff.wrong(format!(
+                "is compressed with JPEG, of which 8-bit pages of one or three channels are read, not {} of {} channels",
+                self.dtype, self.samples
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the pixels are such as are read from a JPEG.
+    fn suits_jpeg(&self) -> bool {
+        self.dtype == DType::U8 && matches!(self.samples_together(), 1 | 3)
+    }
+
+    /// Whether any part of a strip or tile can be read without the rest.
+    pub fn is_direct(&self) -> bool {
+        self.storage.method == Method::None && !self.storage.bits && !self.storage.reversed
     }
 
     /// Length of each axis.
@@ -74,6 +171,11 @@ impl Page {
         shape
     }
 
+    /// Which of these axes are the rows.
+    pub fn row_axis(&self) -> usize {
+        usize::from(self.separate)
+    }
+
     fn on_axes(&self, height: u64, width: u64) -> Vec<u64> {
         match (self.samples, self.separate) {
             (1, _) => vec![height, width],
@@ -85,18 +187,41 @@ impl Page {
     /// Distances of neighbours in a chunk, in bytes, on the same axes; 0 between planes.
     pub fn strides(&self) -> Dims {
         let size = self.dtype.size() as u64;
+        let row = self.pixel_row_bytes(self.chunk_width);
         let strides: &[u64] = match (self.samples, self.separate) {
-            (1, _) => &[self.row_bytes(), size],
-            (_, true) => &[0, self.row_bytes(), size],
-            (n, false) => &[self.row_bytes(), n * size, size],
+            (1, _) => &[row, size],
+            (_, true) => &[0, row, size],
+            (n, false) => &[row, n * size, size],
         };
         strides.iter().copied().collect()
     }
 
-    /// Bytes of a row of a chunk. All lengths are below 2^32, so this fits.
-    fn row_bytes(&self) -> u64 {
-        let samples = if self.separate { 1 } else { self.samples };
-        self.chunk_width * samples * self.dtype.size() as u64
+    /// Channels that lie together in a chunk.
+    pub fn samples_together(&self) -> u64 {
+        if self.separate { 1 } else { self.samples }
+    }
+
+    /// Bytes of a row of that many pixels in memory. All lengths are below 2^32, so this fits.
+    fn pixel_row_bytes(&self, width: u64) -> u64 {
+        width * self.samples_together() * self.dtype.size() as u64
+    }
+
+    /// Bytes of a row of a chunk in memory.
+    pub fn row_bytes(&self) -> u64 {
+        self.pixel_row_bytes(self.chunk_width)
+    }
+
+    /// Bytes of a row of a chunk once it is decompressed.
+    pub fn stored_row_bytes(&self) -> u64 {
+        match self.storage.bits {
+            true => (self.chunk_width * self.samples_together()).div_ceil(8),
+            false => self.row_bytes(),
+        }
+    }
+
+    /// Bytes of a chunk in memory.
+    pub fn chunk_bytes(&self) -> u64 {
+        self.row_bytes() * self.chunk_height
     }
 
     fn across(&self) -> u64 {
@@ -110,7 +235,13 @@ impl Page {
 
     /// Strips or tiles of the page.
     pub fn chunks(&self) -> u64 {
-        self.chunks_per_plane() * if self.separate { self.samples } else { 1 }
+        self.chunks_per_plane().saturating_mul(if self.separate { self.samples } else { 1 })
+    }
+
+    /// Rows that a strip or tile stores: the last strip has fewer.
+    pub fn rows_of(&self, chunk: u64) -> u64 {
+        let row = chunk % self.chunks_per_plane() / self.across() * self.chunk_height;
+        if self.tiled { self.chunk_height } else { self.chunk_height.min(self.height - row) }
     }
 
     /// Whether chunks at that distance make the rows of a plane follow each other without gaps.
@@ -118,34 +249,14 @@ impl Page {
         self.chunks_per_plane() == 1 || self.across() == 1 && chunk_step == self.chunk_height * self.row_bytes()
     }
 
-    /// Appends the positions of the page's chunks, each checked to lie in the file.
-    ///
-    /// # Errors
-    /// When there are too few, or one does not lie in the file.
-    pub fn offsets(&self, tiff: &mut Tiff, directory: &Directory, into: &mut Offsets) -> Result<()> {
-        let tag = if self.tiled { Tag::TileOffsets } else { Tag::StripOffsets };
-        let (count, needed) = (tiff.count(directory, tag)?, self.chunks());
-        if count < needed {
-            return Err(tiff.wrong(format!("has {count} strips or tiles, but its size asks for {needed}")));
-        }
-        let mut index = 0;
-        tiff.integers(directory, tag, needed, |tiff, offset| {
-            let row = index % self.chunks_per_plane() / self.across() * self.chunk_height;
-            let rows = if self.tiled { self.chunk_height } else { self.chunk_height.min(self.height - row) };
-            let end = offset.checked_add(rows * self.row_bytes());
-            if offset == 0 {
-                return Err(tiff.wrong(format!("leaves out strip or tile {index} (a sparse file), which is not read")));
-            }
-            if end.is_none_or(|end| end > tiff.bytes.len()) {
-                let (bytes, len) = (rows * self.row_bytes(), tiff.bytes.len());
-                return Err(tiff.wrong(format!(
-                    "is truncated: strip or tile {index} has {bytes} bytes at {offset}, the file has {len}"
-                )));
-            }
-            into.push(offset);
-            index += 1;
-            Ok(())
-        })
+    /// Whether that page may be a smaller copy of this one.
+    pub fn has_copy(&self, other: &Page) -> bool {
+        let ratio = |whole: u64, part: u64| whole as f64 / part as f64;
+        let (down, across) = (ratio(self.height, other.height), ratio(self.width, other.width));
+        // Lengths are rounded up or down at every level.
+        let slack = 2.0 * down.max(across) * (1.0 / other.height as f64 + 1.0 / other.width as f64);
+        let smaller = other.height <= self.height && other.width <= self.width && down.max(across) > 1.0;
+        smaller && other.dtype == self.dtype && other.samples == self.samples && (down - across).abs() <= slack
     }
 }
 
@@ -157,39 +268,66 @@ fn length(tiff: &mut Tiff, directory: &Directory, tag: Tag) -> Result<u64> {
     }
 }
 
-fn check_compression(tiff: &mut Tiff, directory: &Directory) -> Result<()> {
-    let method = tiff.integer(directory, Tag::Compression)?.unwrap_or(1);
-    let method = CompressionMethod::from_u16_exhaustive(u16::try_from(method).unwrap_or(0));
-    if method != CompressionMethod::None {
-        return Err(tiff.wrong(format!(
-            "is compressed ({method:?}); only uncompressed TIFF is read, compressed comes with a later release"
-        )));
-    }
-    let photometric = tiff.integer(directory, Tag::PhotometricInterpretation)?;
-    if photometric == Some(u64::from(PhotometricInterpretation::YCbCr.to_u16())) {
-        return Err(tiff.wrong("holds uncompressed YCbCr, which is not read"));
-    }
-    Ok(())
+fn method(tiff: &mut Tiff, directory: &Directory) -> Result<Method> {
+    let code = tiff.integer(directory, Tag::Compression)?.unwrap_or(1);
+    Ok(match code {
+        0 | 1 => Method::None,
+        5 => Method::Lzw,
+        7 => Method::Jpeg,
+        8 | 32946 => Method::Deflate,
+        32773 => Method::PackBits,
+        50000 => Method::Zstd,
+        other => {
+            let name = CompressionMethod::from_u16_exhaustive(u16::try_from(other).unwrap_or(0));
+            let name = match name {
+                CompressionMethod::Unknown(_) => format!("method {other}"),
+                known => format!("{known:?}"),
+            };
+            return Err(
+                tiff.wrong(format!("is compressed with {name}; PackBits, LZW, deflate, zstd and JPEG are read"))
+            );
+        }
+    })
 }
 
-fn element_type(tiff: &mut Tiff, directory: &Directory) -> Result<DType> {
+fn storage(tiff: &mut Tiff, directory: &Directory, method: Method, dtype: DType, bits: bool) -> Result<Storage> {
+    let photometric = tiff.integer(directory, Tag::PhotometricInterpretation)?;
+    let ycbcr = photometric == Some(u64::from(PhotometricInterpretation::YCbCr.to_u16()));
+    if ycbcr && method != Method::Jpeg {
+        return Err(tiff.wrong("holds YCbCr that is not in JPEGs, which is not read"));
+    }
+    let predictor = match tiff.integer(directory, Tag::Predictor)?.unwrap_or(1) {
+        // Nothing is predicted there, whatever the tag says: so libtiff.
+        _ if !matches!(method, Method::Lzw | Method::Deflate | Method::Zstd) => Predictor::None,
+        0 | 1 => Predictor::None,
+        2 if !bits => Predictor::Horizontal,
+        3 if dtype.is_float() => Predictor::Float,
+        n => return Err(tiff.wrong(format!("has predictor {n} for {dtype}, which is not read"))),
+    };
+    let reversed = tiff.integer(directory, Tag::FillOrder)? == Some(2) && method != Method::Jpeg;
+    Ok(Storage { method, predictor, bits, reversed, ycbcr })
+}
+
+/// The element type, and whether eight elements share a byte.
+fn element_type(tiff: &mut Tiff, directory: &Directory) -> Result<(DType, bool)> {
     let bits = tiff.uniform(directory, Tag::BitsPerSample, 1)?;
     let format = tiff.uniform(directory, Tag::SampleFormat, 1)?;
     let format = SampleFormat::from_u16_exhaustive(u16::try_from(format).unwrap_or(0));
     Ok(match (&format, bits) {
-        (SampleFormat::Uint | SampleFormat::Void, 8) => DType::U8,
-        (SampleFormat::Uint | SampleFormat::Void, 16) => DType::U16,
-        (SampleFormat::Uint | SampleFormat::Void, 32) => DType::U32,
-        (SampleFormat::Uint, 64) => DType::U64,
-        (SampleFormat::Int, 8) => DType::I8,
-        (SampleFormat::Int, 16) => DType::I16,
-        (SampleFormat::Int, 32) => DType::I32,
-        (SampleFormat::Int, 64) => DType::I64,
-        (SampleFormat::IEEEFP, 32) => DType::F32,
-        (SampleFormat::IEEEFP, 64) => DType::F64,
+        (SampleFormat::Uint | SampleFormat::Void, 1) => (DType::Bool, true),
+        (SampleFormat::Uint | SampleFormat::Void, 8) => (DType::U8, false),
+        (SampleFormat::Uint | SampleFormat::Void, 16) => (DType::U16, false),
+        (SampleFormat::Uint | SampleFormat::Void, 32) => (DType::U32, false),
+        (SampleFormat::Uint, 64) => (DType::U64, false),
+        (SampleFormat::Int, 8) => (DType::I8, false),
+        (SampleFormat::Int, 16) => (DType::I16, false),
+        (SampleFormat::Int, 32) => (DType::I32, false),
+        (SampleFormat::Int, 64) => (DType::I64, false),
+        (SampleFormat::IEEEFP, 32) => (DType::F32, false),
+        (SampleFormat::IEEEFP, 64) => (DType::F64, false),
         _ => {
-            let what = format!("holds {bits}-bit elements ({format:?}); 8 to 64-bit integers and 32 and 64-bit floats");
-            return Err(tiff.wrong(what + " are read"));
+            let what = format!("holds {bits}-bit elements ({format:?}); 1-bit masks, 8 to 64-bit integers and");
+            return Err(tiff.wrong(what + " 32 and 64-bit floats are read"));
         }
     })
 }
