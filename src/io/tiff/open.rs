@@ -251,9 +251,6 @@ fn open_ome(path: &Path, tiff: &mut Tiff, directory: &Directory, ome: &Ome, leve
     if ome.images > 1 {
         facts.more.push(("images".into(), format!("{}, of which the first is read", ome.images)));
     }
-    if ome.channels.iter().any(|name| !name.is_empty()) {
-        facts.more.push(("channels".into(), ome.channels.join(", ")));
-    }
     let mut flat = None;
     if single {
         // A file that is not what it says is noticed at once.
@@ -292,7 +289,11 @@ fn ome_spec(tiff: &Tiff, ome: &Ome, page: &Page) -> Result<ArraySpec> {
         return Err(tiff.wrong(format!("has planes of {is}, but its OME-XML says {said}")));
     }
     let lead = ome.order.iter().map(|&c| (axis(c, ome.scale(c)), ome.length(c, page.samples)));
-    let lead: Vec<Sized> = lead.filter(|a| a.1 > 1).collect();
+    let mut lead: Vec<Sized> = lead.filter(|a| a.1 > 1).collect();
+    if let Some((axis, n)) = lead.iter_mut().find(|a| a.0.name == 'c') {
+        let known = ome.channels.len() as u64 == *n && ome.channels.iter().any(|name| !name.is_empty());
+        axis.labels = if known { ome.channels.clone() } else { Vec::new() };
+    }
     let channels = if lead.iter().any(|a| a.0.name == 'c') { 's' } else { 'c' };
     let plane = ['y', 'x'].map(|c| axis(c, ome.scale(c)));
     Ok(named(page, lead, plane.into(), channels))
@@ -341,8 +342,13 @@ fn shrink(spec: &mut ArraySpec, full: &Page, page: &Page, lone: usize) {
     for (axis, whole, part) in [(rows, full.height, page.height), (rows + 1, full.width, page.width)] {
         spec.shape[axis] = part;
         if whole != part {
-            let size = &mut spec.axes[axis].size;
-            *size = size.map(|s| s * whole as f64 / part as f64);
+            let axis = &mut spec.axes[axis];
+            let factor = whole as f64 / part as f64;
+            if let Some(size) = &mut axis.size {
+                // A pixel stands for the mean of those it was made of, so its centre is theirs.
+                axis.origin += *size * (factor - 1.0) / 2.0;
+                *size *= factor;
+            }
         }
     }
 }
