@@ -255,7 +255,8 @@ impl Page {
         let (down, across) = (ratio(self.height, other.height), ratio(self.width, other.width));
         // Lengths are rounded up or down at every level.
         let slack = 2.0 * down.max(across) * (1.0 / other.height as f64 + 1.0 / other.width as f64);
-        let smaller = other.height <= self.height && other.width <= self.width && down.max(across) > 1.0;
+        // Levels are a half or a quarter of each other; pages that differ by little are something else.
+        let smaller = other.height <= self.height && other.width <= self.width && down.max(across) > 1.4;
         smaller && other.dtype == self.dtype && other.samples == self.samples && (down - across).abs() <= slack
     }
 }
