@@ -315,3 +315,46 @@ fn runs_can_share_a_budget_that_holds_only_one_of_them() {
     assert_eq!(budget.free(), budget.limit());
     assert!(budget.peak() <= budget.limit());
 }
+
+/// Runs a pipeline on chunks, with `room` bytes besides what sink and source hold; says how many passes it took
+/// and how often the chunks were decoded.
+fn in_room(pipeline: &str, source: &Arc<ChunkedSource>, room: u64) -> (usize, Vec<u32>, Vec<u8>) {
+    let array = common::graph(pipeline, &Array::source(Arc::new(source.clone()))).unwrap();
+    let spec = array.array_spec().unwrap().clone();
+    let (sink, collected) = AlignedSink::new(spec.clone(), &vec![1; spec.rank()]);
+    let mut run =
+        Run::new().threads(1).memory_limit(spec.bytes() + source.bill(Access::Positioned).shared + room).sink(&array, Box::new(sink));
+    let plan = run.plan().unwrap();
+    run.run_plan(&plan).unwrap();
+    let data = std::mem::take(&mut collected.lock().unwrap().data);
+    (plan.passes.len(), source.decoded(), data)
+}
+
+#[test]
+fn large_windows_under_a_small_limit_are_cut_between_axes() {
+    let mut random = Random(5);
+    let spec = ArraySpec::unnamed(&[140, 140, 140], DType::U8);
+    let data = common::random_bytes(&mut random, spec.dtype, spec.elements(), false);
+    let source = || Arc::new(ChunkedSource::new(spec.clone(), &[1, 140, 140], &data));
+    let pipeline = "maximum_filter(size=91, mode=\"mirror\")";
+    let (passes, _, wanted) = in_room(pipeline, &source(), 64 << 20);
+    assert_eq!(passes, 1);
+    let (passes, _, got) = in_room(pipeline, &source(), 4 << 20);
+    assert!(passes > 1, "no cut");
+    assert!(got == wanted);
+}
+
+#[test]
+fn chunks_that_suit_no_tile_are_unpacked_once() {
+    let mut random = Random(6);
+    let spec = ArraySpec::unnamed(&[64, 300, 200], DType::U8);
+    let data = common::random_bytes(&mut random, spec.dtype, spec.elements(), false);
+    // Whole planes, read along the other axis.
+    let source = || Arc::new(ChunkedSource::new(spec.clone(), &[1, 300, 200], &data));
+    let pipeline = "maximum_filter(size=[63, 1, 1])";
+    let (_, _, wanted) = in_room(pipeline, &source(), 64 << 20);
+    let packed = source();
+    let (passes, decoded, got) = in_room(pipeline, &packed, 3 << 20);
+    assert!(got == wanted);
+    assert_eq!((passes, decoded.iter().max()), (2, Some(&1)));
+}

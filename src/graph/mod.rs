@@ -169,6 +169,11 @@ impl Array {
         Array::of(Node { kind, inputs: vec![input], outputs, ports, origin: None })
     }
 
+    /// The first output of a node.
+    pub(crate) fn of_node(node: Arc<Node>) -> Self {
+        Array { node, port: 0 }
+    }
+
     fn of(node: Node) -> Self {
         Array { node: Arc::new(node), port: 0 }
     }

@@ -4,12 +4,14 @@
 //! again, `pass` holds one sweep and its demands, `tile` chooses tile, block, workers and the bill.
 
 mod bill;
+mod cut;
 mod pass;
 mod place;
 mod steps;
 mod tile;
 
 pub use bill::Bill;
+use cut::Cuts;
 pub use pass::{Demands, Goal, Leaf, LeafKind, Pass, PassNode, Ref, Target};
 pub use steps::{Port, Step};
 pub use tile::Sweep;
@@ -100,15 +102,20 @@ impl Plan {
         if outputs.is_empty() {
             return Err(Error::Usage("nothing to do: the pipeline saves nothing and has no result".into()));
         }
-        let together = Plan::best(outputs, resources, false);
+        cut::best(outputs, resources)
+    }
+
+    /// The better of two ways to stitch.
+    fn with_cuts(outputs: &[Output], resources: &Resources, cuts: &Cuts) -> Result<Plan> {
+        let together = Plan::best(outputs, resources, false, cuts);
         let stitches = |p: &Plan| p.steps.iter().any(|s| matches!(&s.node.kind, NodeKind::Op(OpKind::Stitch(_))));
         match together {
             Ok(plan) if !stitches(&plan) => Ok(plan),
-            Ok(plan) => match Plan::best(outputs, resources, true) {
+            Ok(plan) => match Plan::best(outputs, resources, true, cuts) {
                 Ok(apart) if apart.time() < plan.time() => Ok(apart),
                 _ => Ok(plan),
             },
-            Err(Error::Memory(shortage)) => Plan::best(outputs, resources, true).map_err(|e| match e {
+            Err(Error::Memory(shortage)) => Plan::best(outputs, resources, true, cuts).map_err(|e| match e {
                 Error::Memory(other) if other.need < shortage.need => Error::Memory(other),
                 _ => Error::Memory(shortage),
             }),
@@ -117,8 +124,8 @@ impl Plan {
     }
 
     /// The plan with small intermediates in memory, or if that does not fit, all of them on disk.
-    fn best(outputs: &[Output], resources: &Resources, apart: bool) -> Result<Plan> {
-        let (steps, ports) = steps::order(outputs, apart);
+    fn best(outputs: &[Output], resources: &Resources, apart: bool, cuts: &Cuts) -> Result<Plan> {
+        let (steps, ports) = steps::order(outputs, apart, cuts);
         steps.iter().try_for_each(Step::check)?;
         let room = resources.memory.saturating_sub(resources.baseline);
         let mut placement = place::decide(&steps, &ports, outputs);

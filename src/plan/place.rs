@@ -56,6 +56,15 @@ pub(crate) fn decide(steps: &[Step], ports: &[Port], outputs: &[Output]) -> Plac
             continue;
         }
         let Some(spec) = steps[step].spec(0) else { continue };
+        if steps[step].cut {
+            placement.why.push(format!(
+                "{} is kept ({}): under this limit it would be computed or decoded many times over",
+                title(&steps[step]),
+                Bytes(spec.bytes())
+            ));
+            placement.spills.push(Spill { step, spec: spec.clone(), in_memory: false });
+            continue;
+        }
         let again = later as f64 * compute_cost(steps, &placement, step);
         let size = spec.dtype.size() as f64;
         let keep = size * (WRITE + later as f64 * READ);

@@ -1,6 +1,7 @@
 //! The nodes in order, and the level of each: how many barriers lie before it.
 
 use super::Output;
+use super::cut::{self, Cuts};
 use crate::array::{ArraySpec, DType};
 use crate::graph::{Array, Node, NodeKind, OpKind};
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ pub struct Step {
     pub inputs: Vec<Port>,
     /// The pass level at which its outputs can first be had: streamed for arrays, known for values.
     pub level: usize,
+    /// Whether a pass ends here: it is kept, and all that reads it comes later.
+    pub cut: bool,
 }
 
 impl Step {
@@ -63,8 +66,8 @@ impl Step {
 }
 
 /// Every node the outputs need, inputs first, and which step and port each output is. With `apart`, stitch ops run one
-/// pass after their input is computed, so that it is kept first, in tiles of any shape.
-pub(crate) fn order(outputs: &[Output], apart: bool) -> (Vec<Step>, Vec<Port>) {
+/// pass after their input is computed, so that it is kept first, in tiles of any shape; `cuts` end passes where they say.
+pub(crate) fn order(outputs: &[Output], apart: bool, cuts: &Cuts) -> (Vec<Step>, Vec<Port>) {
     let mut index: HashMap<*const Node, usize> = HashMap::new();
     let mut steps: Vec<Step> = Vec::new();
     for output in outputs {
@@ -81,14 +84,22 @@ pub(crate) fn order(outputs: &[Output], apart: bool) -> (Vec<Step>, Vec<Port>) {
                 continue;
             }
             let inputs: Vec<Port> = node.inputs.iter().map(|a| port_of(&index, a)).collect();
-            let before = inputs.iter().map(|p| steps[p.step].level).max().unwrap_or(0);
+            let before = inputs.iter().map(|p| steps[p.step].level + usize::from(steps[p.step].cut)).max().unwrap_or(0);
             let passes = match &node.kind {
                 NodeKind::Op(OpKind::Stitch(_)) if apart && inputs.iter().any(|p| steps[p.step].streams()) => 2,
                 NodeKind::Op(OpKind::Scan(_) | OpKind::Stitch(_)) => 1,
                 _ => 0,
             };
             index.insert(Arc::as_ptr(&node), steps.len());
-            steps.push(Step { node, inputs, level: before + passes });
+            let copy = if cuts.contains(&node) && inputs.is_empty() { cut::unpacked(&node) } else { None };
+            let cut = cuts.contains(&node) && copy.is_none();
+            steps.push(Step { node: node.clone(), inputs, level: before + passes, cut });
+            if let Some(copy) = copy {
+                // Who reads the source reads the copy.
+                let from = Port { step: steps.len() - 1, port: 0 };
+                index.insert(Arc::as_ptr(&node), steps.len());
+                steps.push(Step { node: copy, inputs: vec![from], level: before, cut: true });
+            }
         }
     }
     let ports = outputs.iter().map(|o| port_of(&index, &o.array)).collect();

@@ -84,6 +84,8 @@ pub struct Sweep {
     pub time: f64,
     /// Elements computed and read per element of the result, 1 where there are no halos.
     pub amplification: f64,
+    /// How often the chunks of the source that is decoded most are decoded, as far as is known beforehand.
+    pub repeats: f64,
     /// Reasons.
     pub why: Vec<String>,
 }
@@ -826,9 +828,16 @@ impl<'a> Setting<'a> {
             scratch_bytes: spilled + read_back + c.stitch.scratch_least,
             time: self.expected(c, workers, slots, &cache) * elements(&self.pass.domain) as f64 / workers as f64,
             amplification: c.amplification,
+            repeats: repeats(c, &cache),
             why,
         }
     }
+}
+
+/// How often the chunks that are decoded most are decoded with that many of each in the cache.
+fn repeats(c: &Candidate, cache: &[u64]) -> f64 {
+    let again = c.caches.iter().zip(cache).filter(|(need, n)| **n < need.ideal).map(|(need, _)| need.repeats);
+    again.fold(1.0, f64::max)
 }
 
 impl Candidate {
