@@ -83,11 +83,21 @@ fn step(
 }
 
 fn filter(args: &Args, which: Extremum) -> Result<Array> {
-    let (mut array, spec) = (args.array("input")?, args.spec("input")?);
+    let (array, spec) = (args.array("input")?, args.spec("input")?);
     if !args.given("size") {
         return Err(args.error("needs `size`: the edge lengths of the box"));
     }
-    for window in windows(args, &spec, 1)? {
+    filter_box(args, array, which, windows(args, &spec, 1)?)
+}
+
+/// The extremum over a box: one window (axis, length, mode, origin) after the other.
+pub(super) fn filter_box(
+    args: &Args,
+    mut array: Array,
+    which: Extremum,
+    windows: impl IntoIterator<Item = (usize, usize, Mode, i64)>,
+) -> Result<Array> {
+    for window in windows {
         array = step(args, &array, which, window)?;
     }
     Ok(array)

@@ -12,6 +12,7 @@ mod label;
 pub(crate) mod map;
 mod moments;
 mod pad;
+mod rank;
 mod reduce;
 mod scan;
 mod select;
@@ -67,6 +68,9 @@ pub static OPS: &[&OpDef] = &[
     &extrema::MAXIMUM_FILTER,
     &extrema::MINIMUM_FILTER1D,
     &extrema::MAXIMUM_FILTER1D,
+    &rank::MEDIAN_FILTER,
+    &rank::PERCENTILE_FILTER,
+    &rank::RANK_FILTER,
     &pad::PAD,
     &reduce::MIN,
     &reduce::MAX,

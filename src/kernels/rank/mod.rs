@@ -97,13 +97,15 @@ const LARGEST_NETWORK: usize = 700;
 
 /// Nanoseconds per output, as measured.
 mod cost {
-    /// One instruction of a network, per byte of key.
-    pub const INSTRUCTION: f64 = 0.011;
-    /// The start of a sliding bag, and one element in or out.
-    pub const SLIDE: f64 = 25.0;
-    pub const EDGE: f64 = 1.3;
-    /// Replacing elements by their ranks, per byte.
-    pub const RANKS: f64 = 8.0;
+    /// One result of a network, per byte of key.
+    pub const RESULT: f64 = 0.015;
+    /// The start of a sliding histogram, and one element in or out.
+    pub const HISTOGRAM: f64 = 4.0;
+    pub const COUNT: f64 = 0.6;
+    /// The start of a sliding set, per byte of element (it is sorted), and one element in or out.
+    pub const SET: f64 = 20.0;
+    pub const SORT: f64 = 6.0;
+    pub const BIT: f64 = 2.2;
 }
 
 impl RankFilter {
@@ -153,11 +155,9 @@ impl RankFilter {
 impl Way {
     fn cost(&self, size: usize) -> f64 {
         match self {
-            Way::Network(network) => 0.05 + network.instructions() as f64 * size as f64 * cost::INSTRUCTION,
-            Way::Slide(slide) => {
-                let ranks = if size == 1 { 0.0 } else { cost::RANKS * size as f64 };
-                cost::SLIDE + ranks + cost::EDGE * slide.edge() as f64
-            }
+            Way::Network(network) => 0.05 + network.results() as f64 * size as f64 * cost::RESULT,
+            Way::Slide(slide) if size == 1 => cost::HISTOGRAM + cost::COUNT * slide.edge() as f64,
+            Way::Slide(slide) => cost::SET + cost::SORT * size as f64 + cost::BIT * slide.edge() as f64,
         }
     }
 }

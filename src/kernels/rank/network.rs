@@ -26,8 +26,14 @@ const OVERLAP: usize = 3;
 const LONGEST: usize = 16;
 /// Rows are joined until they have this many elements.
 const LONG_ROW: usize = 256;
-/// The bytes of a block of lanes.
-const BLOCK: usize = 64;
+/// The elements of a block of lanes, by their size.
+fn lanes_of(size: usize) -> usize {
+    match size {
+        1 => 64,
+        2 => 32,
+        _ => 16,
+    }
+}
 
 /// How a box is walked: rows of `len` outputs over the axes from `axis` on, in chunks.
 struct Walk {
@@ -51,8 +57,8 @@ impl Network {
         Network { program, taps, shared }
     }
 
-    /// Instructions, one that gives both results counting twice.
-    pub fn instructions(&self) -> usize {
+    /// The rows that are computed for an output, those that are read included.
+    pub fn results(&self) -> usize {
         let results = |i: &Instruction| usize::from(i.low.is_some()) + usize::from(i.high.is_some());
         self.program.code.iter().map(results).sum::<usize>() + self.taps.len()
     }
@@ -83,14 +89,14 @@ impl Network {
 
     /// The outputs computed at a time: whole blocks.
     fn chunk<T>(&self, len: usize, step: usize) -> usize {
-        let lanes = BLOCK / size_of::<T>();
+        let lanes = lanes_of(size_of::<T>());
         let cached = CACHED / (self.program.rows * size_of::<T>());
         let least = (OVERLAP * self.program.extent * step).max(lanes);
         cached.max(least).min(LONGEST * lanes).max(lanes).min(len).next_multiple_of(lanes)
     }
 
     fn pitch(&self, chunk: usize, step: usize, size: usize) -> usize {
-        let lanes = BLOCK / size;
+        let lanes = lanes_of(size);
         (chunk + self.program.extent * step + lanes).next_multiple_of(lanes)
     }
 
@@ -104,11 +110,12 @@ impl Network {
     ) {
         let walk = self.walk::<T>(block.shape);
         let mem: &mut [T::Key] = Carver(scratch).take(self.program.rows * walk.pitch);
-        let mut row_shape: Dims = block.shape[walk.axis..].iter().copied().collect();
-        let out_shape = row_shape.clone();
+        let mut shape: Dims = block.shape[walk.axis..].iter().copied().collect();
+        let results = joined(&shape, &block.dst[walk.axis..]);
         if self.shared.is_some() {
-            row_shape[0] += self.program.extent;
+            shape[0] += self.program.extent;
         }
+        let operands = joined(&shape, &block.src[walk.axis..]);
         let outer = block.shape[..walk.axis].iter().product::<usize>();
         for index in 0..outer {
             let (s, d) = origin(index, &block.shape[..walk.axis], block.src, block.dst);
@@ -118,12 +125,12 @@ impl Network {
                     let Some(row) = *row else { continue };
                     let at = s + tap.iter().zip(block.src).map(|(i, stride)| i * stride).sum::<usize>();
                     let keys = &mut mem[row as usize * walk.pitch..][..len + self.program.extent * walk.step];
-                    read(&src[at..], &row_shape, &block.src[walk.axis..], from, nan_high, keys);
+                    read(&src[at..], &operands, from, nan_high, keys);
                 }
                 execute::<T>(&self.program.code, mem, walk.pitch, len, walk.step);
                 let (row, shift) = self.program.output;
                 let keys = &mem[row as usize * walk.pitch + shift as usize * walk.step..][..len];
-                write(keys, &out_shape, &block.dst[walk.axis..], from, &mut dst[d..]);
+                write(keys, &results, from, &mut dst[d..]);
             }
         }
     }
@@ -147,10 +154,9 @@ fn joined(shape: &[usize], strides: &[usize]) -> (Dims, Dims) {
     (to, steps)
 }
 
-fn read<T: Ordered>(src: &[T], shape: &[usize], strides: &[usize], from: usize, nan_high: bool, keys: &mut [T::Key]) {
-    let (shape, strides) = joined(shape, strides);
+fn read<T: Ordered>(src: &[T], (shape, strides): &(Dims, Dims), from: usize, nan_high: bool, keys: &mut [T::Key]) {
     let step = strides[strides.len() - 1];
-    stretches(&shape, &strides, from, keys.len(), |at, to, n| {
+    stretches(shape, strides, from, keys.len(), |at, to, n| {
         let keys = &mut keys[to..to + n];
         match step {
             1 => keys.iter_mut().zip(&src[at..at + n]).for_each(|(k, x)| *k = x.key(nan_high)),
@@ -159,10 +165,9 @@ fn read<T: Ordered>(src: &[T], shape: &[usize], strides: &[usize], from: usize, 
     });
 }
 
-fn write<T: Ordered>(keys: &[T::Key], shape: &[usize], strides: &[usize], from: usize, dst: &mut [T]) {
-    let (shape, strides) = joined(shape, strides);
+fn write<T: Ordered>(keys: &[T::Key], (shape, strides): &(Dims, Dims), from: usize, dst: &mut [T]) {
     let step = strides[strides.len() - 1];
-    stretches(&shape, &strides, from, keys.len(), |at, of, n| {
+    stretches(shape, strides, from, keys.len(), |at, of, n| {
         let keys = &keys[of..of + n];
         match step {
             1 => dst[at..at + n].iter_mut().zip(keys).for_each(|(x, &k)| *x = T::from_key(k)),
@@ -176,7 +181,7 @@ fn execute<T: Ordered>(code: &[Instruction], mem: &mut [T::Key], pitch: usize, l
         1 => instructions::<T::Key, 64>(code, mem, pitch, len, step),
         2 => instructions::<T::Key, 32>(code, mem, pitch, len, step),
         4 => instructions::<T::Key, 16>(code, mem, pitch, len, step),
-        _ => instructions::<T::Key, 8>(code, mem, pitch, len, step),
+        _ => instructions::<T::Key, 16>(code, mem, pitch, len, step),
     }
 }
 
