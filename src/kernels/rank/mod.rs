@@ -92,8 +92,8 @@ enum Way {
     Slide(Slide),
 }
 
-/// Programs of more elements are not worth building.
-const LARGEST_NETWORK: usize = 700;
+/// Programs of more elements do not stay in the first-level cache.
+const LARGEST_NETWORK: usize = 200;
 
 /// Nanoseconds per output, as measured.
 mod cost {
@@ -103,8 +103,8 @@ mod cost {
     pub const HISTOGRAM: f64 = 4.0;
     pub const COUNT: f64 = 0.6;
     /// The start of a sliding set, per byte of element (it is sorted), and one element in or out.
-    pub const SET: f64 = 20.0;
-    pub const SORT: f64 = 6.0;
+    pub const SET: f64 = 6.0;
+    pub const SORT: f64 = 3.0;
     pub const BIT: f64 = 2.2;
 }
 

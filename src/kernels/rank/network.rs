@@ -29,9 +29,9 @@ const LONG_ROW: usize = 256;
 /// The elements of a block of lanes, by their size.
 fn lanes_of(size: usize) -> usize {
     match size {
-        1 => 64,
         2 => 32,
-        _ => 16,
+        4 => 16,
+        _ => 64,
     }
 }
 
@@ -181,7 +181,7 @@ fn execute<T: Ordered>(code: &[Instruction], mem: &mut [T::Key], pitch: usize, l
         1 => instructions::<T::Key, 64>(code, mem, pitch, len, step),
         2 => instructions::<T::Key, 32>(code, mem, pitch, len, step),
         4 => instructions::<T::Key, 16>(code, mem, pitch, len, step),
-        _ => instructions::<T::Key, 16>(code, mem, pitch, len, step),
+        _ => instructions::<T::Key, 64>(code, mem, pitch, len, step),
     }
 }
 

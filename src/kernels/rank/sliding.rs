@@ -61,7 +61,7 @@ impl Slide {
         }
         let n = out.iter().zip(&footprint.shape).map(|(o, w)| o + w - 1).product();
         let pairs = if size_of::<T>() == 8 { carved::<u128>(n) } else { carved::<u64>(n) };
-        offsets + carved::<u32>(n) + pairs + carved::<u64>(words(n)) + carved::<u32>(blocks(n))
+        offsets + carved::<u32>(n) + 2 * pairs + carved::<u64>(words(n)) + carved::<u32>(blocks(n))
     }
 
     pub fn run<T: Ordered<Key: Pod>>(
@@ -102,7 +102,7 @@ impl Slide {
                 *pair = P::new(bits(src[s + i * step].key(task.nan_high)), (to + i) as u32);
             }
         });
-        pairs.sort_unstable();
+        sort(pairs, carver.take::<P>(n), size_of::<T>());
         for (rank, pair) in pairs.iter().enumerate() {
             ranks[pair.position() as usize] = rank as u32;
         }
@@ -349,8 +349,8 @@ impl Bag for Set<'_> {
     }
 }
 
-/// A key and the position it came from, in one integer that sorts by both.
-trait Pair: Pod + Ord {
+/// A key and the position it came from.
+trait Pair: Pod {
     fn new(bits: u64, position: u32) -> Self;
     fn bits(self) -> u64;
     fn position(self) -> u32;
@@ -388,6 +388,29 @@ impl Pair for u128 {
     #[inline(always)]
     fn position(self) -> u32 {
         self as u32
+    }
+}
+
+/// Sorts by keys of that many bytes, byte by byte from the last, to and fro between two buffers; equal keys keep their order.
+fn sort<P: Pair>(pairs: &mut [P], other: &mut [P], bytes: usize) {
+    for byte in (0..bytes).step_by(2) {
+        by_byte(pairs, other, byte);
+        by_byte(other, pairs, byte + 1);
+    }
+}
+
+fn by_byte<P: Pair>(from: &[P], to: &mut [P], byte: usize) {
+    let digit = |pair: &P| (pair.bits() >> (8 * byte)) as usize & 255;
+    let mut slots = [0u32; 256];
+    from.iter().for_each(|pair| slots[digit(pair)] += 1);
+    let mut start = 0;
+    for slot in &mut slots {
+        start += std::mem::replace(slot, start);
+    }
+    for pair in from {
+        let slot = &mut slots[digit(pair)];
+        to[*slot as usize] = *pair;
+        *slot += 1;
     }
 }
 
