@@ -248,7 +248,7 @@ const FOOTPRINT: Param = Param {
     name: "footprint",
     ty: Type::Weights,
     default: Some("none"),
-    doc: "What belongs to the window: a nested list of 0 and 1 with a level per filtered axis, or disk(3) and the like; goes before `size`.",
+    doc: "What belongs to the window: a nested list of 0 and 1, a level per filtered axis, or disk(3) …; goes before size.",
 };
 const ORIGINS: Param = Param { ty: Type::IntegerPerAxis, ..ORIGIN };
 
@@ -258,22 +258,32 @@ macro_rules! details {
         concat!(
             $own,
             "The window is the box `size` or the elements of `footprint` that are not 0; one of the two is \
-            needed. Its middle is the element `n // 2` of an axis of `n`, moved by `origin`. Windows reach over the edge as `mode` \
+            needed. Its middle is the element `n // 2` of an axis of `n`, moved by `origin`. Windows reach over \
+            the edge as `mode` \
             says, one mode for all axes (also in scipy).\n\n\
-            Keeps the element type, and every result is an element of the window (or `cval`, which must be a value of that type), \
-            exact for 64-bit integers too, which scipy passes through float64. Floats have a total order: -0 lies below 0, and NaN \
-            above every number, as NumPy sorts them; a window gives NaN when NaN has the rank that is asked for. Rank 0 and the last \
-            rank are minimum_filter and maximum_filter, as in scipy, and these give NaN for every window with a NaN. (scipy leaves \
+            Keeps the element type, and every result is an element of the window (or `cval`, which must be a \
+            value of that type), \
+            exact for 64-bit integers too, which scipy passes through float64. Floats have a total order: -0 \
+            lies below 0, and NaN \
+            above every number, as NumPy sorts them; a window gives NaN when NaN has the rank that is asked \
+            for. Rank 0 and the last \
+            rank are minimum_filter and maximum_filter, as in scipy, and these give NaN for every window with a \
+            NaN. (scipy leaves \
             NaN open.) In one dimension scipy takes a footprint with holes as one without; here the holes count.\n\n\
-            Of arrays with named axes only the spatial axes are filtered. Small windows run through sorting networks, whose merged \
-            columns neighbouring pixels share; large ones slide a histogram, or a set of the ranks within the block, along rows \
+            Of arrays with named axes only the spatial axes are filtered. Small windows run through sorting \
+            networks, whose merged \
+            columns neighbouring pixels share; large ones slide a histogram, or a set of the ranks within the \
+            block, along rows \
             (Huang, Yang and Tang 1979). A window holds at most 65536 elements."
         )
     };
 }
 
 macro_rules! rank_op {
-    ($id:ident, $name:literal, $build:ident, $summary:literal, $details:literal, [$($param:expr)?], $returns:literal, $examples:expr) => {
+    (
+        $id:ident, $name:literal, $build:ident, $summary:literal, $details:literal,
+        [$($param:expr)?], $returns:literal, $examples:expr
+    ) => {
         #[doc = concat!("`", $name, "`")]
         pub static $id: OpDef = OpDef {
             name: $name,
@@ -294,7 +304,8 @@ rank_op!(
     "median_filter",
     median_filter,
     "The median of a window.",
-    "The element `n // 2` of the `n` elements of the window in ascending order: for even `n` the upper one of the two in the \
+    "The element `n // 2` of the `n` elements of the window in ascending order: for even `n` the upper one of \
+        the two in the \
      middle, not their mean. ",
     [],
     "The medians.",
@@ -311,7 +322,8 @@ rank_op!(
     "percentile_filter",
     percentile_filter,
     "A percentile of a window.",
-    "The element `int(n * percentile / 100)` of the `n` elements of the window in ascending order, and the last for 100. A \
+    "The element `int(n * percentile / 100)` of the `n` elements of the window in ascending order, and the last \
+        for 100. A \
      negative percentile counts from 100: -20 is 80. ",
     [Param {
         name: "percentile",
@@ -331,7 +343,8 @@ rank_op!(
     "rank_filter",
     rank_filter,
     "The element of a given rank in a window.",
-    "The element `rank` of the elements of the window in ascending order; a negative rank counts from the end: -1 is the \
+    "The element `rank` of the elements of the window in ascending order; a negative rank counts from the end: \
+        -1 is the \
      largest. ",
     [Param {
         name: "rank",
