@@ -322,8 +322,10 @@ fn in_room(pipeline: &str, source: &Arc<ChunkedSource>, room: u64) -> (usize, Ve
     let array = common::graph(pipeline, &Array::source(Arc::new(source.clone()))).unwrap();
     let spec = array.array_spec().unwrap().clone();
     let (sink, collected) = AlignedSink::new(spec.clone(), &vec![1; spec.rank()]);
-    let mut run =
-        Run::new().threads(1).memory_limit(spec.bytes() + source.bill(Access::Positioned).shared + room).sink(&array, Box::new(sink));
+    let mut run = Run::new()
+        .threads(1)
+        .memory_limit(spec.bytes() + source.bill(Access::Positioned).shared + room)
+        .sink(&array, Box::new(sink));
     let plan = run.plan().unwrap();
     run.run_plan(&plan).unwrap();
     let data = std::mem::take(&mut collected.lock().unwrap().data);

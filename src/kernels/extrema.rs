@@ -3,8 +3,8 @@
 //! Elements are compared as integer *keys*, floats through a total order of their bits in which -0 lies below 0 and a
 //! NaN beyond every number on the winning side. That makes the answer independent of the order of comparisons.
 
-use super::sliding::{Fold, fold_columns};
-use super::{Lines, lanes, lanes_mut};
+use super::Lines;
+use super::sliding::{Fold, fold_columns, join_ahead};
 use multiversion::multiversion;
 use std::marker::PhantomData;
 
@@ -201,29 +201,10 @@ fn doubling<F: Fold>(fold: F, src: &[F::In], dst: &mut [F::Out], tap: usize, siz
     }
 }
 
-/// Joins to every key the one `ahead` of it; the last `ahead` keys stay.
-#[inline(always)]
-fn join_ahead<F: Fold>(fold: F, keys: &mut [F::Acc], ahead: usize) {
-    const LANES: usize = 64;
-    let len = keys.len() - ahead;
-    let blocks = len / LANES * LANES;
-    // Both operands are read before the result is written, which also holds where they overlap.
-    for at in (0..blocks).step_by(LANES) {
-        let (a, b) = (*lanes::<_, LANES>(keys, at), *lanes::<_, LANES>(keys, at + ahead));
-        let joined = lanes_mut::<_, LANES>(keys, at);
-        for lane in 0..LANES {
-            joined[lane] = fold.join(a[lane], b[lane]);
-        }
-    }
-    for at in blocks..len {
-        keys[at] = fold.join(keys[at], keys[at + ahead]);
-    }
-}
-
 #[derive(Clone, Copy)]
-struct Least<T>(PhantomData<T>);
+pub(super) struct Least<T>(pub(super) PhantomData<T>);
 #[derive(Clone, Copy)]
-struct Most<T>(PhantomData<T>);
+pub(super) struct Most<T>(pub(super) PhantomData<T>);
 
 impl<T: Ordered> Fold for Least<T> {
     type In = T;

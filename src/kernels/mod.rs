@@ -12,6 +12,7 @@ pub mod exact_sum;
 pub mod extrema;
 pub mod histogram;
 pub mod label;
+pub mod morphology;
 pub mod rank;
 mod sliding;
 pub mod uniform;

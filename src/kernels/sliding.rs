@@ -113,3 +113,22 @@ fn windows<F: Fold, const B: usize>(fold: F, suffix: &[F::Acc; B], prefix: &[F::
         |lane| fold.finish(fold.join(suffix[lane], prefix[lane])),
     )
 }
+
+/// Joins to every key the one `ahead` of it; the last `ahead` keys stay.
+#[inline(always)]
+pub(super) fn join_ahead<F: Fold>(fold: F, keys: &mut [F::Acc], ahead: usize) {
+    const LANES: usize = 64;
+    let len = keys.len() - ahead;
+    let blocks = len / LANES * LANES;
+    // Both operands are read before the result is written, which also holds where they overlap.
+    for at in (0..blocks).step_by(LANES) {
+        let (a, b) = (*lanes::<_, LANES>(keys, at), *lanes::<_, LANES>(keys, at + ahead));
+        let joined = lanes_mut::<_, LANES>(keys, at);
+        for lane in 0..LANES {
+            joined[lane] = fold.join(a[lane], b[lane]);
+        }
+    }
+    for at in blocks..len {
+        keys[at] = fold.join(keys[at], keys[at + ahead]);
+    }
+}

@@ -1,6 +1,7 @@
-//! The minimum and maximum over a box.
+//! The minimum and maximum over a box or a footprint.
 
-use super::window::{LineWalk, Window, axis, scratch_bytes, scratch_of, window_len, windows};
+use super::morphology::{Modes, Neighbourhood};
+use super::window::{LineWalk, Window, axis, scratch_bytes, scratch_of, window_len};
 use super::{AXES, AXIS, Args, CVAL, INPUT, MODE, MODES, ORIGIN, OpDef, Param, Type};
 use crate::array::{ArraySpec, Element, Mode, Region, View, ViewMut, with_dtype};
 use crate::error::Result;
@@ -10,9 +11,9 @@ use crate::kernels::extrema::{Extremum, Ordered, extrema, extrema_scratch};
 
 /// The extremum along one axis.
 #[derive(Debug)]
-struct Extreme1d {
-    window: Window,
-    which: Extremum,
+pub(super) struct Extreme1d {
+    pub(super) window: Window,
+    pub(super) which: Extremum,
 }
 
 impl TileOp for Extreme1d {
@@ -84,10 +85,17 @@ fn step(
 
 fn filter(args: &Args, which: Extremum) -> Result<Array> {
     let (array, spec) = (args.array("input")?, args.spec("input")?);
-    if !args.given("size") {
-        return Err(args.error("needs `size`: the edge lengths of the box"));
+    let neighbourhood = match (args.given("size"), args.given("footprint")) {
+        (true, false) => Neighbourhood::of_size(args, &spec)?,
+        (false, true) => Neighbourhood::of_list(args, &spec, "footprint", "origin")?,
+        (true, true) => return Err(args.error("give `size` or `footprint`, not both")),
+        (false, false) => return Err(args.error("needs `size`, the edge lengths of a box, or `footprint`")),
+    };
+    if neighbourhood.is_empty() {
+        return Err(args.error("`footprint` is zero everywhere"));
     }
-    filter_box(args, array, which, windows(args, &spec, 1)?)
+    let cval = args.scalar_of("cval", 0.0, spec.dtype)?;
+    neighbourhood.extremum(args, which, &array, &spec, &Modes::new(args, &spec)?, cval)
 }
 
 /// The extremum over a box: one window (axis, length, mode, origin) after the other.
@@ -110,15 +118,31 @@ fn filter1d(args: &Args, which: Extremum) -> Result<Array> {
     step(args, &array, which, (axis(args, &spec)?, len, mode, origin))
 }
 
-const DETAILS: &str = "Keeps the element type; `cval` must be one of its values. In time that hardly depends on the \
-    size of the box. A window with a NaN gives NaN, and -0 lies below 0 (scipy leaves both open). Of arrays with named \
-    axes only the spatial axes are filtered.";
+const DETAILS: &str = "Keeps the element type; `cval` must be one of its values. A window with a NaN gives NaN, and -0 \
+    lies below 0 (scipy leaves both open). Of arrays with named axes only the spatial axes are filtered.\n\n\
+    A box goes axis by axis, in time that hardly depends on its size. A footprint is cut into runs along its last axis: \
+    running extrema as long as each run (van Herk's and Gil's, or by doubling) are made once per row and joined, so a \
+    disk costs in proportion to its radius, not to its area. A footprint that fills a box is one; a line or plane of \
+    zeros at its border costs nothing.\n\n\
+    The footprint has as many axes as are filtered, in the order of the array. As in scipy it lies with its element at \
+    index `n // 2 + origin` along each axis, is not mirrored (not even for a maximum), and takes one mode for all axes \
+    unless it fills a box. Both `size` and `footprint` are refused where scipy would warn and take the footprint.";
 
-const SIZE: Param = Param {
+const DETAILS_1D: &str = "Keeps the element type; `cval` must be one of its values. In time that hardly depends on the \
+    length of the window. A window with a NaN gives NaN, and -0 lies below 0 (scipy leaves both open).";
+
+pub(super) const SIZE: Param = Param {
     name: "size",
     ty: Type::IntegerPerAxis,
-    default: None,
+    default: Some("none"),
     doc: "The edge lengths of the box, for all axes or one per axis; at least 1.",
+};
+
+pub(super) const FOOTPRINT: Param = Param {
+    name: "footprint",
+    ty: Type::Weights,
+    default: Some("none"),
+    doc: "Instead of size: a nested list (or disk(4), ball(2), …), not zero where an element counts.",
 };
 
 macro_rules! extremum {
@@ -130,7 +154,7 @@ macro_rules! extremum {
             summary: $summary,
             details: DETAILS,
             reference: concat!("scipy.ndimage.", $name),
-            params: &[INPUT, SIZE, MODES, CVAL, Param { ty: Type::IntegerPerAxis, ..ORIGIN }, AXES],
+            params: &[INPUT, SIZE, FOOTPRINT, MODES, CVAL, Param { ty: Type::IntegerPerAxis, ..ORIGIN }, AXES],
             returns: &[("filtered", $returns)],
             examples: $examples,
             build: |args| filter(args, $which),
@@ -142,11 +166,11 @@ macro_rules! extremum {
             name: $name,
             family: "filters",
             summary: $summary,
-            details: DETAILS,
+            details: DETAILS_1D,
             reference: concat!("scipy.ndimage.", $name),
             params: &[
                 INPUT,
-                Param { ty: Type::Integer, doc: "The length of the window; at least 1.", ..SIZE },
+                Param { ty: Type::Integer, default: None, doc: "The length of the window; at least 1.", ..SIZE },
                 AXIS,
                 MODE,
                 CVAL,
@@ -163,21 +187,28 @@ extremum!(
     MINIMUM_FILTER,
     "minimum_filter",
     Extremum::Minimum,
-    "The smallest element of a box.",
+    "The smallest element of a box or footprint.",
     "The minima.",
     &[
         "minimum_filter(input, size=3)",
         "minimum_filter(size=4, mode=\"constant\", cval=1, origin=-2)",
-        "minimum_filter(size=3, axes=\"x\")"
+        "minimum_filter(size=3, axes=\"x\")",
+        "minimum_filter(footprint=[1, 0, 0, 1, 1], origin=-1, axes=\"x\")",
+        "minimum_filter(footprint=disk(3), mode=\"wrap\", axes=\"yx\")"
     ]
 );
 extremum!(
     MAXIMUM_FILTER,
     "maximum_filter",
     Extremum::Maximum,
-    "The largest element of a box.",
+    "The largest element of a box or footprint.",
     "The maxima.",
-    &["maximum_filter(input, size=3)", "maximum_filter(size=6, mode=\"wrap\", origin=1)"]
+    &[
+        "maximum_filter(input, size=3)",
+        "maximum_filter(size=6, mode=\"wrap\", origin=1)",
+        "maximum_filter(footprint=[[0, 1, 0], [1, 0, 1], [0, 1, 0], [0, 1, 0]], mode=\"mirror\", axes=\"yx\")",
+        "maximum_filter(footprint=[[1], [0], [0], [1]], mode=\"constant\", cval=1, origin=[1, 0], axes=\"yx\")"
+    ]
 );
 extremum!(1 MINIMUM_FILTER1D, "minimum_filter1d", Extremum::Minimum, "The smallest element of a window along one axis.",
     "The minima.", &["minimum_filter1d(input, 5, axis=0)", "minimum_filter1d(size=4, mode=\"mirror\", origin=1)"]);

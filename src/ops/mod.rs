@@ -11,6 +11,7 @@ mod histogram;
 mod label;
 pub(crate) mod map;
 mod moments;
+mod morphology;
 mod pad;
 mod rank;
 mod reduce;
@@ -71,6 +72,19 @@ pub static OPS: &[&OpDef] = &[
     &rank::MEDIAN_FILTER,
     &rank::PERCENTILE_FILTER,
     &rank::RANK_FILTER,
+    &morphology::grey::GREY_EROSION,
+    &morphology::grey::GREY_DILATION,
+    &morphology::grey::GREY_OPENING,
+    &morphology::grey::GREY_CLOSING,
+    &morphology::grey::WHITE_TOPHAT,
+    &morphology::grey::BLACK_TOPHAT,
+    &morphology::grey::MORPHOLOGICAL_GRADIENT,
+    &morphology::grey::MORPHOLOGICAL_LAPLACE,
+    &morphology::binary::BINARY_EROSION,
+    &morphology::binary::BINARY_DILATION,
+    &morphology::binary::BINARY_OPENING,
+    &morphology::binary::BINARY_CLOSING,
+    &morphology::binary::BINARY_HIT_OR_MISS,
     &pad::PAD,
     &reduce::MIN,
     &reduce::MAX,
