@@ -254,57 +254,56 @@ fn join_row<F: Fold>(fold: F, dst: &mut [F::Acc], keys: &[F::Acc], block: &Block
     }
 }
 
-/// What can be added to an element: integers wrap, as NumPy's do.
+/// An element that can be raised by a height.
 pub trait Height: Copy {
-    /// The nearest height towards zero.
-    fn of(height: f64) -> Self;
-    /// This element, higher.
-    fn raised(self, by: Self) -> Self;
-    /// This element, lower.
-    fn lowered(self, by: Self) -> Self;
-    /// Every NaN as the same one.
-    fn one_nan(self) -> Self;
+    /// A height, ready to be added.
+    type By: Copy;
+    /// A height; of an integer type it is a whole number that the type holds, but for the sign.
+    fn by(height: f64) -> Self::By;
+    /// This element so much higher; integers stop at the ends of their type.
+    fn raised(self, by: Self::By) -> Self;
 }
 
-macro_rules! heights {
-    ($($t:ty, $raised:expr, $lowered:expr, $one_nan:expr;)*) => {$(
+macro_rules! integer_heights {
+    ($($t:ty)*) => {$(
         impl Height for $t {
+            /// What is added and what is taken away: one of them is zero.
+            type By = ($t, $t);
+
             #[inline(always)]
-            fn of(height: f64) -> Self {
-                height as $t
+            fn by(height: f64) -> ($t, $t) {
+                (height.max(0.0) as $t, (-height).max(0.0) as $t)
             }
 
             #[inline(always)]
-            fn raised(self, by: Self) -> Self {
-                $raised(self, by)
-            }
-
-            #[inline(always)]
-            fn lowered(self, by: Self) -> Self {
-                $lowered(self, by)
-            }
-
-            #[inline(always)]
-            fn one_nan(self) -> Self {
-                let one: fn(Self) -> Self = $one_nan;
-                one(self)
+            fn raised(self, (up, down): ($t, $t)) -> Self {
+                self.saturating_add(up).saturating_sub(down)
             }
         }
     )*};
 }
 
-heights! {
-    u8, u8::wrapping_add, u8::wrapping_sub, |x| x;
-    u16, u16::wrapping_add, u16::wrapping_sub, |x| x;
-    u32, u32::wrapping_add, u32::wrapping_sub, |x| x;
-    u64, u64::wrapping_add, u64::wrapping_sub, |x| x;
-    i8, i8::wrapping_add, i8::wrapping_sub, |x| x;
-    i16, i16::wrapping_add, i16::wrapping_sub, |x| x;
-    i32, i32::wrapping_add, i32::wrapping_sub, |x| x;
-    i64, i64::wrapping_add, i64::wrapping_sub, |x| x;
-    f32, std::ops::Add::add, std::ops::Sub::sub, |x| if x.is_nan() { f32::NAN } else { x };
-    f64, std::ops::Add::add, std::ops::Sub::sub, |x| if x.is_nan() { f64::NAN } else { x };
+integer_heights!(u8 u16 u32 u64 i8 i16 i32 i64);
+
+macro_rules! float_heights {
+    ($($t:ty)*) => {$(
+        impl Height for $t {
+            type By = f64;
+
+            #[inline(always)]
+            fn by(height: f64) -> f64 {
+                height
+            }
+
+            #[inline(always)]
+            fn raised(self, by: f64) -> Self {
+                (f64::from(self) + by) as $t
+            }
+        }
+    )*};
 }
+
+float_heights!(f32 f64);
 
 /// Writes the extremum over the points of every element's neighbourhood, point `k` lying `offsets[k]` elements after the
 /// first of the input that the element sees. With heights a minimum is over `x - height`, a maximum over `x + height`.
@@ -332,7 +331,7 @@ pub fn points<T: Ordered + Height>(
         (Extremum::Minimum, false) => gather(
             Least(PhantomData),
             #[inline(always)]
-            |x: T, k| x.lowered(T::of(heights[k])),
+            |x: T, k| x.raised(T::by(-heights[k])),
             offsets,
             src,
             dst,
@@ -341,7 +340,7 @@ pub fn points<T: Ordered + Height>(
         (Extremum::Maximum, false) => gather(
             Most(PhantomData),
             #[inline(always)]
-            |x: T, k| x.raised(T::of(heights[k])),
+            |x: T, k| x.raised(T::by(heights[k])),
             offsets,
             src,
             dst,
@@ -477,7 +476,7 @@ mod tests {
         for round in 0..150 {
             let case = Case::random(&mut rng, draw);
             let which = [Extremum::Minimum, Extremum::Maximum][round % 2];
-            let heights: Vec<f64> = case.cells.iter().map(|_| rng.below(90) as f64).collect();
+            let heights: Vec<f64> = case.cells.iter().map(|_| rng.below(90) as f64 - 30.0).collect();
             let set: Vec<f64> = (0..heights.len()).filter(|&k| case.cells[k]).map(|k| heights[k]).collect();
             let fill = draw(&mut rng);
             let mut got = [vec![fill; case.dst], vec![fill; case.dst], vec![fill; case.dst]];
@@ -493,10 +492,7 @@ mod tests {
                     true => keys.min().unwrap_or(T::Key::MOST),
                     false => keys.max().unwrap_or(T::Key::LEAST),
                 };
-                let higher = |&(k, x): &(usize, T)| {
-                    let h = T::of(heights[k]);
-                    if least { x.lowered(h) } else { x.raised(h) }
-                };
+                let higher = |&(k, x): &(usize, T)| x.raised(T::by(if least { -heights[k] } else { heights[k] }));
                 wanted[0][to] = T::from_key(best(&mut seen.iter().map(|s| s.1.key(!least))));
                 wanted[1][to] = T::from_key(best(&mut seen.iter().map(|s| higher(s).key(!least))));
             });
@@ -529,6 +525,12 @@ mod tests {
             _ => rng.unit() as f32,
         };
         check(4, draw, |x: f32| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() });
+    }
+
+    #[test]
+    fn integers_stop_at_the_ends_of_their_type() {
+        assert_eq!([250u8.raised(u8::by(9.0)), 3u8.raised(u8::by(-9.0)), 3u8.raised(u8::by(9.0))], [255, 0, 12]);
+        assert_eq!([100i8.raised(i8::by(99.0)), (-100i8).raised(i8::by(-99.0))], [127, -128]);
     }
 
     #[test]

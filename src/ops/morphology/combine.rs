@@ -3,7 +3,6 @@
 use crate::array::{ArraySpec, DType, Region, View, ViewMut, with_dtype};
 use crate::error::Result;
 use crate::graph::{Array, Cx, Need, TileOp};
-use crate::kernels::morphology::Height;
 use crate::ops::elementwise::rows::{Feed, Loads, zip, zip3};
 
 /// A difference that wraps as NumPy's does; of masks the exclusive or.
@@ -58,21 +57,65 @@ impl TileOp for Combine {
     }
 }
 
-fn subtract<T: Loads + Height>(a: &Feed<'_>, b: &Feed<'_>, out: &mut ViewMut<'_>) {
+/// NumPy's sums: integers wrap.
+trait Wrapping {
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+}
+
+macro_rules! wrapping_integers {
+    ($($t:ty)*) => {$(
+        impl Wrapping for $t {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+        }
+    )*};
+}
+
+wrapping_integers!(u8 u16 u32 u64 i8 i16 i32 i64);
+
+macro_rules! wrapping_floats {
+    ($($t:ty)*) => {$(
+        impl Wrapping for $t {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                let sum = self + other;
+                // Which NaN comes out of two depends on the order in which the compiler adds them.
+                if sum.is_nan() { <$t>::NAN } else { sum }
+            }
+
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.plus(-other)
+            }
+        }
+    )*};
+}
+
+wrapping_floats!(f32 f64);
+
+fn subtract<T: Loads + Wrapping>(a: &Feed<'_>, b: &Feed<'_>, out: &mut ViewMut<'_>) {
     zip(
         a,
         b,
         out,
         #[inline(always)]
-        |a: T, b: T| a.lowered(b).one_nan(),
+        |a: T, b: T| a.minus(b),
     );
 }
 
-fn second<T: Loads + Height>(abc: [&Feed<'_>; 3], out: &mut ViewMut<'_>) {
+fn second<T: Loads + Wrapping>(abc: [&Feed<'_>; 3], out: &mut ViewMut<'_>) {
     zip3(
         abc,
         out,
         #[inline(always)]
-        |a: T, b: T, c: T| a.raised(b).lowered(c).lowered(c).one_nan(),
+        |a: T, b: T, c: T| a.plus(b).minus(c).minus(c),
     );
 }

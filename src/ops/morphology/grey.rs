@@ -77,20 +77,21 @@ fn neighbourhood(args: &Args, spec: &ArraySpec) -> Result<Neighbourhood> {
 
 /// The neighbourhood with the heights that `structure` gives; the flat one where all are zero.
 fn raised(args: &Args, spec: &ArraySpec, flat: &Neighbourhood) -> Result<Neighbourhood> {
-    let (shape, mut heights) = args.nested("structure")?;
+    let (shape, heights) = args.nested("structure")?;
     if args.given("footprint") && args.nested("footprint")?.0 != shape {
         return Err(args.error(format!("`structure` has shape {shape:?}, not that of `footprint`")));
     }
-    if let Some((least, most)) = spec.dtype.integer_range() {
-        for height in &mut heights {
-            *height = height.trunc();
-            if !(least..=most).contains(&(*height as i128)) || (spec.dtype == DType::Bool && *height != 0.0) {
-                let dtype = spec.dtype;
-                return Err(args.error(format!(
-                    "`structure` holds {height}, which cannot be added in a {dtype} array; cast the array first"
-                )));
-            }
-        }
+    let most = match spec.dtype.integer_range() {
+        _ if spec.dtype == DType::Bool => Some(0.0),
+        range => range.map(|r| r.1 as f64),
+    };
+    if let Some(most) = most
+        && let Some(height) = heights.iter().find(|h| h.fract() != 0.0 || h.abs() > most)
+    {
+        let dtype = spec.dtype;
+        return Err(args.error(format!(
+            "`structure` holds {height}: heights for a {dtype} array are whole numbers up to {most}; cast the array first"
+        )));
     }
     if heights.iter().all(|&h| h == 0.0) { Ok(flat.clone()) } else { Ok(flat.with_heights(&heights)) }
 }
@@ -101,10 +102,10 @@ macro_rules! common {
     height, which an erosion subtracts and a dilation adds. An erosion is `min over the neighbourhood of input[i + o] - \
     height[o]`, a dilation `max of input[i - o] + height[o]`: mirrored, as in scipy, for even edges and with an origin too. \
     The element lies at index `n // 2 + origin`.\n\n\
-    Keeps the element type, and computes in it as scipy does: integers wrap in sums and differences (cast to a wider \
-    type first where that matters), and the heights are cut to integers. Of masks differences are the exclusive or. NaN \
-    spreads over the neighbourhood (scipy leaves that open). Boundaries belong to each step: an opening extends what \
-    the erosion gave.\n\n\
+    Keeps the element type. Integers less or plus a height stop at the ends of their type (scipy wraps some of them), and \
+    the heights for them are whole numbers. Differences of two images wrap, as in scipy and NumPy (cast to a wider type \
+    first where that matters), those of masks are the exclusive or. NaN spreads over the neighbourhood (scipy leaves that \
+    open). Boundaries belong to each step: an opening extends what the erosion gave.\n\n\
     Time hardly depends on the size of a box, and grows with the radius, not the area, of a footprint; every \
     element of a structure with heights costs. Of arrays with named axes only the spatial axes are filtered."
     };

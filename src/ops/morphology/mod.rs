@@ -7,7 +7,7 @@ pub mod grey;
 use super::Args;
 use super::extrema::Extreme1d;
 use super::window::{Window, check_origin, scratch_bytes, scratch_of, window_len};
-use crate::array::{ArraySpec, Element, MAX_RANK, Mode, Region, Scalar, View, ViewMut, merge_axes, with_dtype};
+use crate::array::{ArraySpec, DType, Element, MAX_RANK, Mode, Region, Scalar, View, ViewMut, merge_axes, with_dtype};
 use crate::error::{Error, Result};
 use crate::graph::{Array, Cx, Need, TileOp};
 use crate::kernels::extrema::{Extremum, Ordered};
@@ -58,10 +58,11 @@ impl Neighbourhood {
 
     fn placed(args: &Args, spec: &ArraySpec, origin: &str, extents: Vec<usize>, cells: Cells) -> Result<Self> {
         let origins = args.integer_per_axis(origin, spec, 0, 0)?;
-        for (&n, &by) in extents.iter().zip(&origins) {
-            check_origin(args, n, by)?;
+        let mut before = vec![0; extents.len()];
+        for (axis, &n) in extents.iter().enumerate().filter(|e| *e.1 > 1) {
+            check_origin(args, n, origins[axis])?;
+            before[axis] = (n as i64 / 2 + origins[axis]) as usize;
         }
-        let before = extents.iter().zip(&origins).map(|(&n, by)| (n as i64 / 2 + by) as usize).collect();
         Ok(Neighbourhood { extents, before, cells })
     }
 
@@ -167,7 +168,11 @@ impl Neighbourhood {
             Cells::Some(cells) => own.flat(cells, axis, spec),
             Cells::Heights(heights) => {
                 let set = (0..heights.len()).filter_map(|c| heights[c].map(|h| (own.index(c), h)));
-                let (points, heights) = set.unzip();
+                let (points, mut heights): (_, Vec<f64>) = set.unzip();
+                if spec.dtype == DType::F32 {
+                    // scipy rounds all heights but the first to the type of the array.
+                    heights.iter_mut().skip(1).for_each(|h| *h = f64::from(*h as f32));
+                }
                 Way::Points { points, heights }
             }
         };
@@ -193,8 +198,12 @@ impl Neighbourhood {
     fn flat(&self, cells: &[bool], axis: usize, spec: &ArraySpec) -> Way {
         let chords = Chords::new(&self.extents[..=axis], cells);
         let points: Vec<_> = (0..cells.len()).filter(|&c| cells[c]).map(|c| self.index(c)).collect();
-        // A point costs a load; of floats a key besides, which chords make once per element.
-        let (point, once) = if spec.dtype.is_float() { (2.0, 6.0) } else { (0.5, 3.0) };
+        // As measured: a point costs a load; of floats a key besides, which chords make once per element.
+        let (point, once) = match (spec.dtype.is_float(), spec.dtype.size()) {
+            (true, _) => (4.0, 6.0),
+            (_, 1) => (0.55, 3.0),
+            _ => (1.0, 2.0),
+        };
         match points.len() as f64 * point < chords.sweeps() as f64 + once {
             true => Way::Points { points, heights: Vec::new() },
             false => Way::Chords(chords),
