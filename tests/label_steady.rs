@@ -8,6 +8,9 @@ use std::io::Result;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tilewise::kernels::label::filter::{
+    AtLeast, FilterMerger, FilterPiece, FilterScratch, KeptScratch, Largest, Marked, Rule,
+};
 use tilewise::kernels::label::{ApplyScratch, Geometry, LocalScratch, Merger, Piece, Store, Structure};
 
 struct FileStore {
@@ -74,6 +77,62 @@ fn check(geometry: &Geometry, mask: impl Fn(u64, &mut [u8])) {
     }
 }
 
+/// Merging and finishing as one: what the merger held is gone before its records are followed.
+fn check_peak(geometry: &Geometry, mask: &impl Fn(u64, &mut [u8])) {
+    let bill = geometry.bill();
+    let store = store();
+    let (mut scratch, mut piece) = (LocalScratch::new(geometry), Piece::new(geometry));
+    let mut pixels = vec![0; geometry.slab_pixels(0)];
+    let used = measure(|| {
+        let mut merger = Merger::new(geometry, store.clone(), store.clone());
+        for slab in 0..geometry.slabs() {
+            let pixels = &mut pixels[..geometry.slab_pixels(slab)];
+            mask(slab, pixels);
+            geometry.local(slab, pixels, &mut scratch, &mut piece);
+            merger.merge(&piece).unwrap();
+        }
+        merger.finish().unwrap();
+    });
+    assert!(used.bytes_max <= bill.merge_bytes.max(bill.resolve_bytes) + SMALL, "{used:?}");
+}
+
+/// As [`check`] and [`check_peak`], for a filter.
+fn check_filter<R: Rule + Copy>(rule: R, geometry: &Geometry, mask: &impl Fn(u64, &mut [u8])) {
+    let bill = geometry.filter_bill::<R>();
+    let store = store();
+    let mut pixels = vec![0; geometry.slab_pixels(0)];
+    let mut made = None;
+    let start = measure(|| made = Some((FilterScratch::new(geometry), FilterPiece::new(geometry))));
+    assert!(start.bytes_max <= bill.local_bytes + SMALL);
+    let (mut scratch, mut piece) = made.unwrap();
+    let mut kept = None;
+    let used = measure(|| {
+        let mut merger = FilterMerger::new(geometry, rule, store.clone(), store.clone());
+        for slab in 0..geometry.slabs() {
+            let pixels = &mut pixels[..geometry.slab_pixels(slab)];
+            mask(slab, pixels);
+            let used = measure(|| {
+                geometry.filter_local(&rule, slab, pixels, &mut scratch, &mut piece);
+                merger.merge(&piece).unwrap();
+            });
+            assert_eq!(used.count_total, 0, "slab {slab}");
+        }
+        kept = Some(merger.finish().unwrap());
+    });
+    assert!(used.bytes_max <= bill.merge_bytes.max(bill.resolve_bytes) + SMALL, "{used:?}");
+    assert!(store.end.load(Ordering::Relaxed) <= bill.scratch_bytes);
+    let kept = kept.unwrap();
+    let mut scratch = None;
+    let used = measure(|| scratch = Some(KeptScratch::new(geometry)));
+    assert!(used.bytes_max <= bill.apply_bytes);
+    let mut scratch = scratch.unwrap();
+    for slab in 0..geometry.slabs() {
+        let out = &mut pixels[..geometry.slab_pixels(slab)];
+        let used = measure(|| kept.apply(slab, &mut scratch, out).unwrap());
+        assert_eq!(used.count_total, 0, "slab {slab}");
+    }
+}
+
 /// Every pixel whose coordinates have an even sum, or are all even.
 fn lattice(shape: [u64; 3], all_even: bool, first: u64, pixels: &mut [u8]) {
     for (pixel, value) in (first..).zip(pixels) {
@@ -94,12 +153,17 @@ fn nothing_is_allocated_beyond_the_bill() {
         for rows_per_slab in [1, 7, 50, 64, 150, 1000] {
             let geometry = Geometry::new(&shape, &structure, rows_per_slab).unwrap();
             let per_slab = geometry.slab_pixels(0) as u64;
+            let each = |mask: &dyn Fn(u64, &mut [u8])| {
+                check(&geometry, mask);
+                check_peak(&geometry, &mask);
+                check_filter(Marked { stay: true }, &geometry, &mask);
+                check_filter(AtLeast { pixels: 3 }, &geometry, &mask);
+                check_filter(Largest, &geometry, &mask);
+            };
             for all_even in [false, true] {
-                check(&geometry, |slab, pixels| {
-                    lattice(shape, all_even, slab * per_slab, pixels);
-                });
+                each(&|slab, pixels| lattice(shape, all_even, slab * per_slab, pixels));
             }
-            check(&geometry, |_, pixels| pixels.fill(1));
+            each(&|_, pixels| pixels.fill(1));
         }
     }
 }

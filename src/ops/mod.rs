@@ -96,6 +96,13 @@ pub static OPS: &[&OpDef] = &[
     &threshold::THRESHOLD,
     &label::LABEL,
     &components::APPLY_HYSTERESIS_THRESHOLD,
+    &components::BINARY_FILL_HOLES,
+    &components::REMOVE_SMALL_OBJECTS,
+    &components::REMOVE_SMALL_HOLES,
+    &components::CLEAR_BORDER,
+    &components::KEEP_LARGEST,
+    &components::FIND_BOUNDARIES,
+    &components::EXPAND_LABELS,
 ];
 
 /// One operation as the user knows it.

@@ -1,6 +1,7 @@
 //! The image as rows and slabs, and how many of anything they can hold.
 
 use super::structure::{MAX_RANK, Structure, offset_of};
+use super::union::join;
 use std::ops::Range;
 
 /// Element indices leave the top bit free for a flag.
@@ -27,6 +28,17 @@ pub(super) struct Above {
     /// Axes along which it lies one ahead: not there for rows at the last coordinate.
     needs_high: u8,
     pub links: Vec<Link>,
+}
+
+/// What makes the frames of an image, its planes along the last two axes, tori.
+#[derive(Clone, Debug)]
+struct Torus {
+    /// Rows of a frame.
+    height: u64,
+    /// The steps from a frame's last row to its first one, as if that came below.
+    links: Vec<Link>,
+    /// Slabs are parts of a frame: its first row is held until the last one has come.
+    open: bool,
 }
 
 /// The coordinates of a row along the leading axes, as far as neighbours need them.
@@ -77,6 +89,7 @@ pub struct Geometry {
     paired: bool,
     above: Vec<Above>,
     reach: u64,
+    torus: Option<Torus>,
     /// Numbers need 64 bits.
     pub(super) wide: bool,
 }
@@ -127,11 +140,99 @@ impl Geometry {
             paired: is_paired(shape.len(), structure),
             reach: above.iter().map(|row| row.distance).max().unwrap_or(0),
             above,
+            torus: None,
             wide: false,
         };
         geometry.wide = geometry.max_objects() > u64::from(u32::MAX);
         geometry.check_indices()?;
         Ok(geometry)
+    }
+
+    /// The same image, each plane along its last two axes being a torus: opposite edges touch. Only filters know of it.
+    ///
+    /// # Errors
+    /// When the structure reaches along other axes, or slabs are neither whole planes nor parts of one.
+    pub fn periodic(mut self, structure: &Structure) -> Result<Self, String> {
+        let rank = structure.rank();
+        if structure.axes().iter().any(|axis| axis + 2 < rank) {
+            return Err("only planes along the last two axes can be periodic".to_string());
+        }
+        let height = self.lead.last().copied().unwrap_or(1).max(1);
+        // From the last row the first one is seen as from any other the one below.
+        let mut below = vec![0; rank - 1];
+        below.iter_mut().rev().take(1).for_each(|step| *step = 1);
+        let links = if rank > 1 { links(&below, structure) } else { Vec::new() };
+        let open = !links.is_empty() && self.rows_per_unit == height && self.rows_per_slab < height;
+        if !links.is_empty() && !open && !self.rows_per_slab.min(self.rows).is_multiple_of(height) {
+            return Err("the slabs of periodic planes are whole planes or parts of one".to_string());
+        }
+        self.torus = Some(Torus { height, links, open });
+        self.check_indices()?;
+        Ok(self)
+    }
+
+    /// Whether a frame's first row is held until its last one has come.
+    pub(super) fn is_open(&self) -> bool {
+        self.torus.as_ref().is_some_and(|torus| torus.open)
+    }
+
+    /// Whether a frame that is open ends with a slab.
+    pub(super) fn closes(&self, slab: u64) -> bool {
+        self.is_open() && (slab + 1).is_multiple_of(self.slabs_per_unit())
+    }
+
+    /// Whether a frame that is open starts with a slab.
+    pub(super) fn opens(&self, slab: u64) -> bool {
+        self.is_open() && slab.is_multiple_of(self.slabs_per_unit())
+    }
+
+    /// How many frames are open at some time.
+    pub(super) fn closings(&self) -> u64 {
+        if self.is_open() { self.slabs() / self.slabs_per_unit() } else { 0 }
+    }
+
+    /// How many frames have closed before a slab.
+    pub(super) fn closings_before(&self, slab: u64) -> u64 {
+        if self.is_open() { slab / self.slabs_per_unit() } else { 0 }
+    }
+
+    /// How far back a frame's first row lies if the row at `place` is its last and touches it, and how.
+    pub(super) fn first_row(&self, place: &Place) -> Option<(u64, &[Link])> {
+        let torus = self.torus.as_ref().filter(|torus| !torus.links.is_empty())?;
+        let axis = self.lead.len().checked_sub(1)?;
+        (place.high & (1 << axis) == 0).then_some((torus.height - 1, &torus.links[..]))
+    }
+
+    /// The links from a frame's last row to its first one.
+    pub(super) fn closing_links(&self) -> &[Link] {
+        self.torus.as_ref().map_or(&[], |torus| &torus.links)
+    }
+
+    /// Reports the pairs of runs of two rows that touch, across the ends of the rows too where they do.
+    #[inline]
+    pub(super) fn meet(&self, row: &[u32], above: &[u32], link: Link, mut touch: impl FnMut(u32, u32)) {
+        join(row, above, link, &mut touch);
+        if self.torus.is_some() {
+            self.meet_around(row, above, link, touch);
+        }
+    }
+
+    fn meet_around(&self, row: &[u32], above: &[u32], link: Link, mut touch: impl FnMut(u32, u32)) {
+        let ([start, .., end], [above_start, .., above_end]) = (row, above) else { return };
+        let (last, above_last) = ((row.len() / 2 - 1) as u32, (above.len() / 2 - 1) as u32);
+        if link.low == 0 && *start == 0 && *above_end == self.width {
+            touch(0, above_last);
+        }
+        if link.high == 2 && *end == self.width && *above_start == 0 {
+            touch(last, 0);
+        }
+    }
+
+    /// The last run of a row if it touches the first one across the ends of the row.
+    pub(super) fn closes_row(&self, row: &[u32]) -> Option<u32> {
+        let [start, .., end] = row else { return None };
+        let around = self.torus.is_some() && self.solid && *start == 0 && *end == self.width;
+        around.then_some((row.len() / 2 - 1) as u32)
     }
 
     /// The number of slabs; 0 for an empty image.
@@ -181,12 +282,12 @@ impl Geometry {
 
     /// The rows at the start of a slab that can touch an earlier slab.
     pub(super) fn head_rows(&self, slab: u64) -> u64 {
-        if slab == 0 { 0 } else { self.reach.min(self.slab_len(slab)) }
+        if slab == 0 && !self.is_open() { 0 } else { self.reach.min(self.slab_len(slab)) }
     }
 
     /// The rows at the end of a slab that a later slab can touch.
     pub(super) fn tail_rows(&self, slab: u64) -> u64 {
-        if slab + 1 == self.slabs() { 0 } else { self.reach.min(self.slab_len(slab)) }
+        if slab + 1 == self.slabs() && !self.is_open() { 0 } else { self.reach.min(self.slab_len(slab)) }
     }
 
     /// The earlier rows that hold neighbours of the row at `place`.
@@ -229,13 +330,14 @@ impl Geometry {
         let head = self.objects(rim_rows);
         // Only rows below the head hold objects that are in the tail alone. The first slab has no head.
         let tail = head;
+        let held = if self.is_open() { self.objects(1) } else { 0 };
         Bounds {
             row_runs: self.runs(1),
             slab_runs: self.runs(len),
             slab_bits: (len * u64::from(self.width)).div_ceil(8),
             frontier_rows,
             frontier_runs: self.runs(frontier_rows),
-            live: self.objects(frontier_rows),
+            live: self.objects(frontier_rows) + held,
             head,
             tail,
             rim: (head + tail).min(self.objects(len)),

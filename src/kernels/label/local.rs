@@ -1,8 +1,8 @@
 //! Labelling within one slab.
 
 use super::bits::{PAD, pack, runs};
-use super::geometry::{Bounds, Geometry};
-use super::union::{join, mark, settle, unite};
+use super::geometry::{Bounds, Geometry, Place};
+use super::union::{mark, settle, unite};
 
 /// What a worker needs besides its [`Piece`] to label a slab; reused from slab to slab.
 #[derive(Debug)]
@@ -85,10 +85,26 @@ impl LocalScratch {
                         self.unite_rows(geometry, bits, row, row - above.distance, &above.links);
                     }
                 }
+                self.unite_around(geometry, bits, row, &place);
             }
             geometry.advance(&mut place);
         }
         self.row_first.push(self.parents.len() as u32);
+    }
+
+    /// Joins the runs of the row at work that touch others around the edges of a torus.
+    fn unite_around(&mut self, geometry: &Geometry, bits: &[u8], row: u64, place: &Place) {
+        if let Some(last) = geometry.closes_row(&self.row) {
+            let first = self.row_first[row as usize];
+            unite(&mut self.parents, first, first + last);
+        }
+        if let Some((back, links)) = geometry.first_row(place)
+            && back <= row
+        {
+            self.row_first.push(self.parents.len() as u32);
+            self.unite_rows(geometry, bits, row, row - back, links);
+            self.row_first.pop();
+        }
     }
 
     /// Joins the runs of the row at work with those of an earlier row of the slab.
@@ -106,7 +122,7 @@ impl LocalScratch {
         };
         let parents = &mut self.parents;
         for link in links {
-            join(&self.row, above_runs, *link, |here, there| {
+            geometry.meet(&self.row, above_runs, *link, |here, there| {
                 unite(parents, above_first + there, first + here);
             });
         }

@@ -4,7 +4,7 @@
 use super::bits::{BitQueue, runs};
 use super::geometry::{Bounds, Geometry};
 use super::local::{Piece, read_row};
-use super::union::{FLAG, join, mark, settle, unite};
+use super::union::{FLAG, mark, settle, unite};
 
 /// The rows before the next slab that it can touch.
 #[derive(Debug)]
@@ -27,6 +27,17 @@ pub(super) struct Seam {
     pub parents: Vec<u32>,
     row: Vec<u32>,
     above: Vec<u32>,
+    /// The first row of a periodic frame that is not complete yet.
+    held: Held,
+}
+
+/// A row that is held until a later one has come.
+#[derive(Debug, Default)]
+struct Held {
+    /// Its runs.
+    row: Vec<u32>,
+    /// The live component every run belongs to.
+    components: Vec<u32>,
 }
 
 impl Seam {
@@ -40,18 +51,19 @@ impl Seam {
             parents: Vec::with_capacity((bounds.live + bounds.head) as usize),
             row: edges(),
             above: edges(),
+            held: Held::new(geometry, &bounds),
         }
     }
 
     /// The bytes held.
     pub fn bytes(&self) -> u64 {
         let words = self.parents.capacity() + self.row.capacity() + self.above.capacity();
-        4 * words as u64 + self.frontier.bytes()
+        4 * words as u64 + self.frontier.bytes() + self.held.bytes()
     }
 
     pub fn bill(geometry: &Geometry, bounds: &Bounds) -> u64 {
         let words = bounds.live + bounds.head + 2 * 2 * bounds.row_runs;
-        4 * words + Frontier::bill(geometry, bounds)
+        4 * words + Frontier::bill(geometry, bounds) + Held::bill(geometry, bounds)
     }
 
     /// Joins live components with objects in the slab's first rows.
@@ -72,7 +84,7 @@ impl Seam {
                 let back = (above.distance - row) as usize;
                 let components = self.frontier.read_row(&self.geometry, back, &mut self.above);
                 for link in &above.links {
-                    join(&self.row, &self.above, *link, |here, there| {
+                    self.geometry.meet(&self.row, &self.above, *link, |here, there| {
                         let id = self.live + ids[here as usize];
                         unite(&mut self.parents, components[there as usize], id);
                     });
@@ -86,8 +98,14 @@ impl Seam {
     /// Marks the components that the slabs after this one can still touch. None may be joined afterwards.
     pub fn mark(&mut self, piece: &Piece) {
         let kept = self.kept_rows(piece.slab);
-        for component in self.frontier.last_components(kept) {
+        for component in self.frontier.last_components(kept).iter().chain(&self.held.components) {
             mark(&mut self.parents, *component);
+        }
+        if self.geometry.opens(piece.slab) {
+            self.held.take(&self.geometry, piece);
+            for id in &self.held.components {
+                mark(&mut self.parents, self.live + id);
+            }
         }
         for id in &piece.ids[piece.tail_at..] {
             if *id < piece.head {
@@ -120,6 +138,11 @@ impl Seam {
             *component = self.parents[*component as usize] & !FLAG;
         }
         let (live, parents) = (self.live, &self.parents);
+        // A row that was just taken still knows its objects by their names in the slab.
+        let first = if self.geometry.opens(piece.slab) { live } else { 0 };
+        for component in &mut self.held.components {
+            *component = parents[(first + *component) as usize] & !FLAG;
+        }
         frontier.components.extend(piece.ids[piece.tail_at..].iter().map(|id| {
             if *id < piece.head { parents[(live + id) as usize] & !FLAG } else { survivors + (id - piece.head) }
         }));
@@ -127,13 +150,56 @@ impl Seam {
         self.live = survivors + piece.tail_places.len() as u32;
     }
 
+    /// Joins a periodic frame's last row with the first one; nothing of the frame is alive afterwards.
+    pub fn close(&mut self) {
+        self.parents.clear();
+        self.parents.extend(0..self.live);
+        let components = self.frontier.read_row(&self.geometry, 1, &mut self.above);
+        for link in self.geometry.closing_links() {
+            // The last row looks down at the first one.
+            self.geometry.meet(&self.above, &self.held.row, *link, |here, there| {
+                unite(&mut self.parents, components[here as usize], self.held.components[there as usize]);
+            });
+        }
+    }
+
+    /// Forgets the frame that was closed.
+    pub fn forget(&mut self) {
+        self.frontier.keep(0, &self.geometry);
+        self.held.row.clear();
+        self.held.components.clear();
+        self.live = 0;
+    }
+
     /// How many rows of the frontier the slab after `slab` can still touch.
     fn kept_rows(&self, slab: u64) -> usize {
-        if slab + 1 == self.geometry.slabs() {
+        if slab + 1 == self.geometry.slabs() && !self.geometry.is_open() {
             return 0;
         }
         let wanted = self.geometry.reach() - self.geometry.tail_rows(slab);
         self.frontier.rows().min(wanted as usize)
+    }
+}
+
+impl Held {
+    fn new(geometry: &Geometry, bounds: &Bounds) -> Self {
+        let runs = if geometry.is_open() { bounds.row_runs as usize } else { 0 };
+        Self { row: Vec::with_capacity(2 * runs), components: Vec::with_capacity(runs) }
+    }
+
+    fn bytes(&self) -> u64 {
+        4 * (self.row.capacity() + self.components.capacity()) as u64
+    }
+
+    fn bill(geometry: &Geometry, bounds: &Bounds) -> u64 {
+        if geometry.is_open() { 4 * 3 * bounds.row_runs } else { 0 }
+    }
+
+    /// Takes a slab's first row, and what its runs are named there.
+    fn take(&mut self, geometry: &Geometry, piece: &Piece) {
+        read_row(geometry, &piece.bits, 0, &mut self.row);
+        self.components.clear();
+        self.components.extend_from_slice(&piece.ids[..self.row.len() / 2]);
     }
 }
 

@@ -53,6 +53,18 @@ impl Structure {
         self.rank
     }
 
+    /// The neighbours, the pixel itself left out.
+    pub fn offsets(&self) -> Vec<Vec<i8>> {
+        let set = (0..self.cells.len()).filter(|cell| self.cells[*cell] && *cell != self.cells.len() / 2);
+        set.map(|cell| offset_of(cell, self.rank)).collect()
+    }
+
+    /// The axes along which a pixel has neighbours.
+    pub fn axes(&self) -> Vec<usize> {
+        let offsets = self.offsets();
+        (0..self.rank).filter(|axis| offsets.iter().any(|step| step[*axis] != 0)).collect()
+    }
+
     /// Whether the pixel at `offset` (−1, 0 or 1 along each axis) is a neighbour.
     pub fn has(&self, offset: &[i8]) -> bool {
         let cell = offset.iter().fold(0usize, |cell, step| cell * 3 + (step + 1) as usize);

@@ -1,7 +1,7 @@
 //! `apply_hysteresis_threshold`, and the hysteresis that edge detectors end with.
 
 use super::classes::weak_and_strong;
-use super::stitch::filter;
+use super::stitch::{filter, filter_on_torus};
 use crate::array::Scalar;
 use crate::error::{Error, Result};
 use crate::graph::Array;
@@ -100,10 +100,10 @@ fn clipped(args: &Args, low: Arg, high: &Arg) -> Result<Arg> {
 /// The components of `classes` (uint8: 0 none, 1 weak, 2 strong) that hold a strong pixel.
 ///
 /// `structure` says which pixels are connected: over all axes of the array, or over those that filters act on. With
-/// `periodic` the image is a torus along the axes of the structure.
+/// `periodic` every plane along the last two axes is a torus.
 ///
 /// # Errors
-/// When the structure fits neither, or the image cannot be labelled.
+/// When the structure fits neither, the image cannot be labelled, or with `periodic` reaches along other axes.
 pub(crate) fn hysteresis(classes: &Array, structure: &Structure, periodic: bool) -> Result<Array> {
     const NAME: &str = "hysteresis";
     let Some(spec) = classes.array_spec() else {
@@ -115,8 +115,8 @@ pub(crate) fn hysteresis(classes: &Array, structure: &Structure, periodic: bool)
         rank if rank == axes.len() => embedded(structure, spec.rank(), &axes).map_err(|e| Error::op(NAME, e))?,
         rank => return Err(Error::op(NAME, format!("the structure has {rank} axes, the image {}", spec.rank()))),
     };
-    if periodic {
-        return Err(Error::op(NAME, "periodic images are not supported"));
+    match periodic {
+        true => filter_on_torus(NAME, classes, &whole, Marked { stay: true }),
+        false => filter(NAME, classes, &whole, Marked { stay: true }),
     }
-    filter(NAME, classes, &whole, Marked { stay: true })
 }

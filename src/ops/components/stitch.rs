@@ -20,13 +20,39 @@ pub(super) fn filter<R: Rule + Clone + 'static>(
     structure: &Structure,
     rule: R,
 ) -> Result<Array> {
+    stitch(name, classes, structure, rule, false)
+}
+
+/// As [`filter`] where every plane along the last two axes is a torus.
+///
+/// # Errors
+/// As [`filter`]; besides, when the structure reaches along other axes.
+pub(super) fn filter_on_torus<R: Rule + Clone + 'static>(
+    name: &'static str,
+    classes: &Array,
+    structure: &Structure,
+    rule: R,
+) -> Result<Array> {
+    stitch(name, classes, structure, rule, true)
+}
+
+fn stitch<R: Rule + Clone + 'static>(
+    name: &'static str,
+    classes: &Array,
+    structure: &Structure,
+    rule: R,
+    periodic: bool,
+) -> Result<Array> {
     let Some(spec) = classes.array_spec().filter(|s| matches!(s.dtype, DType::Bool | DType::U8)) else {
         return Err(Error::Internal(format!("{name}: its classes are not bytes")));
     };
     // One row per slab: what can be said about any schedule.
     Geometry::new(&spec.shape, structure, 1).map_err(|e| Error::op(name, e))?;
+    if periodic && structure.axes().iter().any(|axis| axis + 2 < spec.rank()) {
+        return Err(Error::op(name, "only planes along the last two axes of an array can be periodic"));
+    }
     let spec = spec.with_dtype(DType::Bool);
-    let op = Filter { name, structure: structure.clone(), rule, spec: spec.clone() };
+    let op = Filter { name, structure: structure.clone(), rule, periodic, spec: spec.clone() };
     Ok(Array::stitch(op, classes.clone(), vec![Spec::Array(spec)], &[]))
 }
 
@@ -35,8 +61,19 @@ struct Filter<R> {
     name: &'static str,
     structure: Structure,
     rule: R,
+    periodic: bool,
     /// The mask that comes out.
     spec: ArraySpec,
+}
+
+impl<R> Filter<R> {
+    fn geometry(&self, schedule: &Schedule) -> Result<Geometry> {
+        let geometry = geometry_of(self.name, &self.structure, schedule)?;
+        match self.periodic {
+            true => geometry.periodic(&self.structure).map_err(|e| Error::op(self.name, e)),
+            false => Ok(geometry),
+        }
+    }
 }
 
 impl<R: Rule + Clone + 'static> StitchOp for Filter<R> {
@@ -45,7 +82,7 @@ impl<R: Rule + Clone + 'static> StitchOp for Filter<R> {
     }
 
     fn bill(&self, _input: &ArraySpec, schedule: &Schedule) -> StitchBill {
-        let geometry = geometry_of(self.name, &self.structure, schedule);
+        let geometry = self.geometry(schedule);
         stitch_bill(geometry.ok().map(|g| g.filter_bill::<R>()), schedule)
     }
 
@@ -55,7 +92,7 @@ impl<R: Rule + Clone + 'static> StitchOp for Filter<R> {
         schedule: &Schedule,
         stores: &mut dyn FnMut() -> Result<Arc<dyn Store>>,
     ) -> Result<Arc<dyn Stitcher>> {
-        let geometry = geometry_of(self.name, &self.structure, schedule)?;
+        let geometry = self.geometry(schedule)?;
         let bits: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
         let records: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
         let merger = FilterMerger::new(&geometry, self.rule.clone(), bits, records);

@@ -69,7 +69,8 @@ impl Kept {
     pub fn apply(&self, slab: u64, scratch: &mut KeptScratch, out: &mut [u8]) -> Result<()> {
         assert!(slab < self.geometry.slabs(), "there is no slab {slab}");
         assert_eq!(out.len(), self.geometry.slab_pixels(slab), "the pixels of slab {slab}");
-        let header = Header::read(&*self.records, self.index[slab as usize], &self.geometry.bounds())?;
+        let record = self.index[(slab + self.geometry.closings_before(slab)) as usize];
+        let header = Header::read(&*self.records, record, &self.geometry.bounds())?;
         let KeptScratch { local, bits, table } = scratch;
         let len = out.len().div_ceil(8);
         bits.clear();

@@ -23,7 +23,7 @@ pub struct FilterMerger<R: Rule> {
     bits: Arc<dyn Store>,
     records: Arc<dyn Store>,
     next_slab: u64,
-    /// Where every slab's record lies.
+    /// Where every record lies.
     index: Vec<u64>,
     /// What is known of the live components.
     parts: Vec<R::Part>,
@@ -34,19 +34,19 @@ pub struct FilterMerger<R: Rule> {
 /// The best component that has ended so far.
 struct Contest<R: Rule> {
     best: Option<R::Part>,
-    /// The slab where it ended and its verdict there.
-    slab: u64,
+    /// The record that says so and its verdict there.
+    record: u64,
     verdict: u32,
 }
 
 impl<R: Rule> Contest<R> {
-    fn enter(&mut self, slab: u64, part: R::Part) -> u32 {
+    fn enter(&mut self, record: u64, part: R::Part) -> u32 {
         if self.best.is_some_and(|best| !R::beats(&part, &best)) {
             return GOES;
         }
         self.best = Some(part);
-        self.verdict = if self.slab == slab { self.verdict + 1 } else { STAYS };
-        self.slab = slab;
+        self.verdict = if self.record == record { self.verdict + 1 } else { STAYS };
+        self.record = record;
         self.verdict
     }
 }
@@ -61,9 +61,9 @@ impl<R: Rule> FilterMerger<R> {
             bits,
             records,
             next_slab: 0,
-            index: Vec::with_capacity(geometry.slabs() as usize),
+            index: Vec::with_capacity(record_count(geometry) as usize),
             parts: Vec::with_capacity((bounds.live + bounds.head) as usize),
-            contest: Contest { best: None, slab: 0, verdict: GOES },
+            contest: Contest { best: None, record: 0, verdict: GOES },
             buffer: Vec::with_capacity(CHUNK),
         }
     }
@@ -76,7 +76,7 @@ impl<R: Rule> FilterMerger<R> {
 
     pub(super) fn bill(geometry: &Geometry, bounds: &Bounds) -> u64 {
         let parts = size_of::<R::Part>() as u64 * (bounds.live + bounds.head);
-        8 * geometry.slabs() + CHUNK as u64 + parts + Seam::bill(geometry, bounds)
+        8 * record_count(geometry) + CHUNK as u64 + parts + Seam::bill(geometry, bounds)
     }
 
     /// Takes in the next slab and spills its bits and what became of the live components.
@@ -91,7 +91,7 @@ impl<R: Rule> FilterMerger<R> {
         assert_eq!(piece.slab, self.next_slab, "slabs are merged in order");
         let bits_at = self.bits.append(&piece.bits[..piece.bits.len() - PAD])?;
         let inside = match best {
-            Some(best) => self.contest.enter(piece.slab, *best),
+            Some(best) => self.contest.enter(self.index.len() as u64, *best),
             None => STAYS,
         };
         let (head, tail) = on_rim.split_at(piece.head as usize);
@@ -99,26 +99,40 @@ impl<R: Rule> FilterMerger<R> {
         self.parts.extend_from_slice(head);
         fold::<R>(&self.seam.parents, &mut self.parts);
         self.seam.mark(piece);
-        let survivors = self.settle(piece.slab);
+        let survivors = self.settle();
         self.parts.extend_from_slice(tail);
         let tail = tail.len() as u32;
         let (live, head) = (self.seam.live, piece.head);
         let header = Header { live, head, tail, next_live: survivors + tail, inside, bits_at, ..Header::default() };
         self.spill_record(header)?;
         self.seam.advance(piece, survivors);
+        if self.seam.geometry.closes(self.next_slab) {
+            self.close()?;
+        }
         self.next_slab += 1;
         Ok(())
     }
 
+    /// Ends a periodic frame. What becomes of its components then has a record of its own.
+    fn close(&mut self) -> Result<()> {
+        self.seam.close();
+        fold::<R>(&self.seam.parents, &mut self.parts);
+        self.settle();
+        self.spill_record(Header { live: self.seam.live, inside: STAYS, ..Header::default() })?;
+        self.seam.forget();
+        Ok(())
+    }
+
     /// Decides on the components that end here and keeps the parts of the others. Returns how many live on.
-    fn settle(&mut self, slab: u64) -> u32 {
+    fn settle(&mut self) -> u32 {
+        let record = self.index.len() as u64;
         let Self { rule, seam, contest, .. } = self;
         let parts = std::cell::RefCell::new(&mut self.parts);
         let mut lived = 0;
         let survivors = seam.settle(
             |element| {
                 let part = parts.borrow()[element as usize];
-                if R::CONTEST { contest.enter(slab, part) } else { u32::from(rule.keeps(&part)) }
+                if R::CONTEST { contest.enter(record, part) } else { u32::from(rule.keeps(&part)) }
             },
             |element| {
                 // Those that live on move to the front, where nobody looks any more.
@@ -155,16 +169,22 @@ impl<R: Rule> FilterMerger<R> {
         assert_eq!(next_slab, geometry.slabs(), "all slabs are merged");
         // The bill counts resolving instead of merging.
         drop((seam, parts, buffer));
-        let winner = (contest.slab, contest.verdict);
-        let stays =
-            |slab, verdict| if R::CONTEST { verdict != GOES && (slab, verdict) == winner } else { verdict == STAYS };
+        let winner = (contest.record, contest.verdict);
+        let stays = |record, verdict| {
+            if R::CONTEST { verdict != GOES && (record, verdict) == winner } else { verdict == STAYS }
+        };
         look_back(&geometry.bounds(), &*records, &index, stays)?;
         Ok(Kept::new(geometry, bits, records, index))
     }
 }
 
 pub(super) fn resolve_bill(geometry: &Geometry, bounds: &Bounds) -> u64 {
-    2 * bounds.live + 2 * CHUNK as u64 + 8 * geometry.slabs()
+    2 * bounds.live + 2 * CHUNK as u64 + 8 * record_count(geometry)
+}
+
+/// One for every slab, and one for every periodic frame that is closed.
+pub(super) fn record_count(geometry: &Geometry) -> u64 {
+    geometry.slabs() + geometry.closings()
 }
 
 /// Finds, from the last slab to the first, which objects on the rim stay.
@@ -172,8 +192,8 @@ fn look_back(bounds: &Bounds, records: &dyn Store, index: &[u64], stays: impl Fn
     let mut after: Vec<bool> = Vec::with_capacity(bounds.live as usize);
     let mut before: Vec<bool> = Vec::with_capacity(bounds.live as usize);
     let (mut values, mut table) = (Vec::with_capacity(CHUNK), Vec::with_capacity(CHUNK));
-    for (slab, offset) in index.iter().enumerate().rev() {
-        let slab = slab as u64;
+    for (record, offset) in index.iter().enumerate().rev() {
+        let record = record as u64;
         let mut header = Header::read(records, *offset, bounds)?;
         if header.next_live as usize != after.len() {
             return Err(damaged());
@@ -183,7 +203,7 @@ fn look_back(bounds: &Bounds, records: &dyn Store, index: &[u64], stays: impl Fn
         let mut decide = || -> Result<bool> {
             let value = values.next()?;
             if value & FLAG == 0 {
-                return Ok(stays(slab, value));
+                return Ok(stays(record, value));
             }
             after.get((value & !FLAG) as usize).copied().ok_or_else(damaged)
         };
@@ -205,7 +225,7 @@ fn look_back(bounds: &Bounds, records: &dyn Store, index: &[u64], stays: impl Fn
         }
         header.table_at = out.finish()?;
         header.dropped = dropped;
-        header.inside = u32::from(stays(slab, header.inside));
+        header.inside = u32::from(stays(record, header.inside));
         records.write_at(*offset, &header.to_bytes())?;
         std::mem::swap(&mut after, &mut before);
     }

@@ -32,7 +32,7 @@ impl Geometry {
             piece_bytes,
             merge_bytes: FilterMerger::<R>::bill(self, &bounds),
             resolve_bytes: merge::resolve_bill(self, &bounds),
-            labels_bytes: 8 * self.slabs(),
+            labels_bytes: 8 * merge::record_count(self),
             apply_bytes: KeptScratch::bill(self, &bounds),
             scratch_bytes: record::scratch_bytes(self, &bounds),
         }

@@ -76,6 +76,8 @@ impl Header {
 /// object in a slab's first rows, a byte for every object on a rim.
 pub(super) fn scratch_bytes(geometry: &Geometry, bounds: &Bounds) -> u64 {
     let slab = bounds.slab_bits + Header::BYTES as u64 + 4 * bounds.head + bounds.rim;
-    let seams = geometry.slabs().saturating_sub(1);
-    geometry.slabs().saturating_mul(slab).saturating_add(seams.saturating_mul(4 * bounds.live))
+    let seams = geometry.slabs().saturating_sub(1) + geometry.closings();
+    let closings = geometry.closings().saturating_mul(Header::BYTES as u64);
+    let slabs = geometry.slabs().saturating_mul(slab).saturating_add(closings);
+    slabs.saturating_add(seams.saturating_mul(4 * bounds.live))
 }

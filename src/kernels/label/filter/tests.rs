@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 /// What a rule should leave, by looking at every component as a whole.
 fn wanted<R: Rule>(rule: &R, shape: &[u64], structure: &Structure, classes: &[u8]) -> Vec<u8> {
-    let (count, labels) = flood(shape, structure, classes);
+    wanted_of(rule, &flood(shape, structure, classes).1, classes)
+}
+
+fn wanted_of<R: Rule>(rule: &R, labels: &[u64], classes: &[u8]) -> Vec<u8> {
+    let count = labels.iter().max().copied().unwrap_or(0);
     let mut parts: Vec<Option<R::Part>> = vec![None; count as usize + 1];
     for (pixel, label) in labels.iter().enumerate().filter(|(_, label)| **label > 0) {
         let part = rule.part(pixel as u64, &classes[pixel..pixel + 1]);
@@ -82,6 +86,52 @@ fn check_all(shape: &[u64], classes: &[u8]) {
     }
 }
 
+/// Floods planes that are tori, labels given in raster order.
+fn flood_around(shape: &[u64], structure: &Structure, mask: &[u8]) -> Vec<u64> {
+    let (height, width) = (shape[shape.len() - 2] as usize, shape[shape.len() - 1] as usize);
+    let steps: Vec<(usize, usize)> = structure
+        .offsets()
+        .iter()
+        .map(|step| step[step.len() - 2..].to_vec())
+        .map(|step| ((height as i64 + i64::from(step[0])) as usize, (width as i64 + i64::from(step[1])) as usize))
+        .collect();
+    let mut labels = vec![0; mask.len()];
+    let mut count = 0;
+    for first in 0..mask.len() {
+        if mask[first] == 0 || labels[first] != 0 {
+            continue;
+        }
+        count += 1;
+        labels[first] = count;
+        let mut open = vec![first];
+        while let Some(pixel) = open.pop() {
+            let (plane, y, x) = (pixel / (height * width), pixel / width % height, pixel % width);
+            for (down, right) in &steps {
+                let next = (plane * height + (y + down) % height) * width + (x + right) % width;
+                if mask[next] != 0 && labels[next] == 0 {
+                    labels[next] = count;
+                    open.push(next);
+                }
+            }
+        }
+    }
+    labels
+}
+
+fn check_around(shape: &[u64], structure: &Structure, rows_per_slab: u64, rows_per_unit: u64, classes: &[u8]) {
+    let labels = flood_around(shape, structure, classes);
+    let geometry = Geometry::in_units(shape, structure, rows_per_slab, rows_per_unit).unwrap();
+    let geometry = geometry.periodic(structure).unwrap();
+    let what = format!("{shape:?} with {structure:?} by {rows_per_slab} rows of {rows_per_unit}: {classes:?}");
+    for stay in [true, false] {
+        let rule = Marked { stay };
+        assert_eq!(tiled(rule, &geometry, classes), wanted_of(&rule, &labels, classes), "{rule:?} {what}");
+    }
+    let rule = AtLeast { pixels: 6 };
+    assert_eq!(tiled(rule, &geometry, classes), wanted_of(&rule, &labels, classes), "{rule:?} {what}");
+    assert_eq!(tiled(Largest, &geometry, classes), wanted_of(&Largest, &labels, classes), "largest {what}");
+}
+
 /// A mask with some of its pixels marked.
 fn marked(mask: &[u8], density: f64, seed: u64) -> Vec<u8> {
     let marks = noise(mask.len(), density, seed);
@@ -104,6 +154,47 @@ proptest! {
         let mask = noise(pixels(&shape), density, seed);
         check(&shape, &structure, rows_per_slab, &marked(&mask, marks, seed ^ 0x55));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_torus_in_any_slabs(
+        frames in 1u64..4,
+        height in 1u64..12,
+        width in 1u64..80,
+        kind in kinds(),
+        rows_per_slab in 1u64..14,
+        density in densities(),
+        marks in prop::sample::select(vec![0.0, 0.01, 0.1, 0.5]),
+        seed in any::<u64>(),
+    ) {
+        let flat = structure_of(2, &kind);
+        let cells: Vec<bool> = (0..27).map(|cell| cell / 9 == 1 && {
+            let cell = cell % 9;
+            flat.has(&[(cell / 3) as i8 - 1, (cell % 3) as i8 - 1])
+        }).collect();
+        let structure = Structure::from_bools(3, &cells).unwrap();
+        let shape = [frames, height, width];
+        let classes = marked(&noise(pixels(&shape), density, seed), marks, seed ^ 0x55);
+        // Parts of a plane, and whole planes.
+        check_around(&shape, &structure, rows_per_slab, height, &classes);
+        check_around(&shape, &structure, height * (1 + rows_per_slab % 3), height * frames, &classes);
+        let first = &classes[..pixels(&shape[1..])];
+        check_around(&shape[1..], &flat, rows_per_slab, height, first);
+    }
+}
+
+#[test]
+fn tori_of_other_axes_or_uneven_slabs_are_refused() {
+    let cube = Structure::from_connectivity(3, 1).unwrap();
+    assert!(Geometry::new(&[4, 4, 4], &cube, 1).unwrap().periodic(&cube).is_err());
+    let cells: Vec<bool> = (0..27).map(|cell| cell / 9 == 1).collect();
+    let flat = Structure::from_bools(3, &cells).unwrap();
+    assert!(Geometry::new(&[4, 4, 4], &flat, 3).unwrap().periodic(&flat).is_err());
+    assert!(Geometry::new(&[4, 4, 4], &flat, 8).unwrap().periodic(&flat).is_ok());
+    assert!(Geometry::in_units(&[4, 4, 4], &flat, 3, 4).unwrap().periodic(&flat).is_ok());
 }
 
 #[test]

@@ -1,0 +1,291 @@
+//! Filters on masks that look at the size of components or at where they lie.
+
+use super::classes::{bordered, weak_and_strong};
+use super::stitch::filter;
+use crate::array::{ArraySpec, DType};
+use crate::error::Result;
+use crate::graph::Array;
+use crate::kernels::label::filter::{AtLeast, Largest, Marked};
+use crate::ops::label::{by_connectivity, by_structure, connected};
+use crate::ops::{AXES, Arg, Args, OpDef, Param, Type, call};
+
+const MASK: Param = Param { name: "mask", ty: Type::Array, default: None, doc: "A bool array." };
+const CONNECTIVITY: Param = Param {
+    name: "connectivity",
+    ty: Type::Integer,
+    default: Some("1"),
+    doc: "Steps along how many axes at once are neighbours: 1 (faces) to the number of axes (all).",
+};
+
+/// `scipy.ndimage.binary_fill_holes`.
+pub static BINARY_FILL_HOLES: OpDef = OpDef {
+    name: "binary_fill_holes",
+    family: "objects",
+    summary: "Fills the holes of objects: background that no path leads out of.",
+    details: "A hole is a component of zero pixels from which no step leads out of the image. `structure` says which \
+              background pixels are connected (faces by default) and, as in scipy, along which axes steps out of the \
+              image count: with a structure along rows only, a column is closed above and below. It must have 3 cells \
+              along every axis and be symmetric about its centre, which does not matter; scipy also takes larger and \
+              lopsided ones.\n\n\
+              Any numeric array, nonzero (NaN too) is object; the result is bool. The background is followed through the \
+              whole image, slab by slab, as `label` follows objects; memory does not depend on the number of holes. \
+              Separate frames and channels of an array with named axes are filled one by one.",
+    reference: "scipy.ndimage.binary_fill_holes",
+    params: &[
+        Param { name: "input", ty: Type::Array, default: None, doc: "The array; nonzero is object." },
+        Param {
+            name: "structure",
+            ty: Type::Any,
+            default: Some("none"),
+            doc: "Which background pixels are connected: a list of 3 per axis, symmetric about its centre, or \"cross\", \
+                  \"full\".",
+        },
+        AXES,
+    ],
+    returns: &[("mask", "bool")],
+    examples: &[
+        "binary_fill_holes(input > 60)",
+        "binary_fill_holes(input, structure=\"full\")",
+        "binary_fill_holes(input < 100, axes=[-1])",
+    ],
+    build: fill_holes,
+};
+
+/// `skimage.morphology.remove_small_objects` for masks.
+pub static REMOVE_SMALL_OBJECTS: OpDef = OpDef {
+    name: "remove_small_objects",
+    family: "objects",
+    summary: "Removes the components of a mask that have at most `max_size` pixels.",
+    details: "Components with up to `max_size` pixels go. `min_size` may be given instead: components with fewer pixels \
+              go, which is what scikit-image's deprecated parameter says and did up to 0.25 (0.26 takes it for \
+              `max_size`).\n\n\
+              The mask must be bool: integers are label images, from which scikit-image removes by label; give \
+              `input > 0` to go by component. Sizes count the whole component, however many slabs it lies in; memory \
+              does not depend on the number of components. Separate frames and channels of an array with named axes are \
+              taken one by one. The result is bool.",
+    reference: "skimage.morphology.remove_small_objects",
+    params: &[
+        Param { name: "ar", ..MASK },
+        Param {
+            name: "min_size",
+            ty: Type::Number,
+            default: Some("none"),
+            doc: "The fewest pixels of a component that stays; instead of max_size.",
+        },
+        CONNECTIVITY,
+        Param {
+            name: "max_size",
+            ty: Type::Number,
+            default: Some("64"),
+            doc: "The most pixels of a component that goes.",
+        },
+        AXES,
+    ],
+    returns: &[("mask", "bool")],
+    examples: &[
+        "remove_small_objects(input > 60, max_size=4)",
+        "remove_small_objects(input > 90, min_size=3, connectivity=1, axes=[-1])",
+        "remove_small_objects(input < 100)",
+    ],
+    build: remove_small_objects,
+};
+
+/// `skimage.morphology.remove_small_holes`.
+pub static REMOVE_SMALL_HOLES: OpDef = OpDef {
+    name: "remove_small_holes",
+    family: "objects",
+    summary: "Fills the components of the background that have at most `max_size` pixels.",
+    details: "Components of zero pixels with up to `max_size` pixels are filled, at the border too. `area_threshold` may \
+              be given instead: components with fewer pixels are filled, which is what scikit-image's deprecated \
+              parameter says and did up to 0.25 (0.26 takes it for `max_size`).\n\n\
+              Any numeric array, nonzero is object; the result is bool, also of a label image. Memory does not depend on \
+              the number of holes. Separate frames and channels of an array with named axes are taken one by one.",
+    reference: "skimage.morphology.remove_small_holes",
+    params: &[
+        Param { name: "ar", ty: Type::Array, default: None, doc: "The array; nonzero is object." },
+        Param {
+            name: "area_threshold",
+            ty: Type::Number,
+            default: Some("none"),
+            doc: "The fewest pixels of a hole that stays; instead of max_size.",
+        },
+        CONNECTIVITY,
+        Param {
+            name: "max_size",
+            ty: Type::Number,
+            default: Some("64"),
+            doc: "The most pixels of a hole that is filled.",
+        },
+        AXES,
+    ],
+    returns: &[("mask", "bool")],
+    examples: &[
+        "remove_small_holes(input > 60, max_size=4)",
+        "remove_small_holes(input, area_threshold=3)",
+        "remove_small_holes(input > 30, axes=[0])",
+    ],
+    build: remove_small_holes,
+};
+
+/// `skimage.segmentation.clear_border` for masks.
+pub static CLEAR_BORDER: OpDef = OpDef {
+    name: "clear_border",
+    family: "objects",
+    summary: "Removes the components of a mask that reach the border.",
+    details: "Components that hold a pixel within `buffer_size` of the outermost pixels go; with `mask`, those that \
+              hold a pixel where it is false, and `buffer_size` does not matter. Pixels are connected along all axes at \
+              once, as in scikit-image.\n\n\
+              `labels` must be bool: integers are label images, in which scikit-image clears by label; give `input > 0` \
+              to go by component. (So `bgval` has no use: cleared pixels are false.) Components are followed through the \
+              whole image; memory does not depend on their number. Separate frames and channels of an array with named \
+              axes are taken one by one, each with its own border. The result is bool.",
+    reference: "skimage.segmentation.clear_border",
+    params: &[
+        Param { name: "labels", ..MASK },
+        Param {
+            name: "buffer_size",
+            ty: Type::Integer,
+            default: Some("0"),
+            doc: "How far from the border components are cleared: 0 is the outermost pixels.",
+        },
+        Param { name: "bgval", ty: Type::Number, default: Some("0"), doc: "What cleared pixels become: 0." },
+        Param {
+            name: "mask",
+            ty: Type::Array,
+            default: Some("none"),
+            doc: "A bool array of the same shape; components that lie where it is false go.",
+        },
+        AXES,
+    ],
+    returns: &[("mask", "bool")],
+    examples: &[
+        "clear_border(input > 60)",
+        "clear_border(input > 90, axes=[-1])",
+        "clear_border(input < 90, mask=input < 110)",
+    ],
+    build: clear_border,
+};
+
+/// The largest component of a mask.
+pub static KEEP_LARGEST: OpDef = OpDef {
+    name: "keep_largest",
+    family: "objects",
+    summary: "Keeps the largest component of a mask.",
+    details: "The component with the most pixels stays; of several the one whose first pixel comes first in raster \
+              order, as `np.bincount(labels.ravel())[1:].argmax() + 1` chooses it. Of an array with named axes it is the \
+              largest of all frames and channels together. The mask must be bool: integers are label images; give \
+              `input > 0` to go by component. Sizes count the whole component, and memory does not depend on the number \
+              of components. The result is bool.",
+    reference: "scipy.ndimage.label, numpy.bincount, numpy.argmax",
+    params: &[MASK, CONNECTIVITY, AXES],
+    returns: &[("mask", "bool")],
+    examples: &["keep_largest(input > 60)", "keep_largest(input < 90, connectivity=1, axes=[-1])"],
+    build: keep_largest,
+};
+
+/// Whether an array stands for labels, one value per object, and not for a mask.
+fn is_label_image(spec: &ArraySpec) -> bool {
+    spec.dtype.is_integer() && spec.dtype != DType::Bool
+}
+
+/// A mask whose components are meant.
+fn mask(args: &Args, name: &str) -> Result<(Array, ArraySpec)> {
+    let (array, spec) = (args.array(name)?, args.spec(name)?);
+    if is_label_image(&spec) {
+        return Err(args.error(format!(
+            "`{name}` is {}, a label image; this works on the components of a mask: give `… > 0`",
+            spec.dtype
+        )));
+    }
+    if spec.dtype != DType::Bool {
+        return Err(args.error(format!("`{name}` must be a bool array, not {}", spec.dtype)));
+    }
+    if spec.rank() == 0 {
+        return Err(args.error(format!("`{name}` must be an array, not a scalar")));
+    }
+    Ok((array, spec))
+}
+
+fn background(args: &Args, name: &str) -> Result<(Array, ArraySpec)> {
+    let (array, spec) = (args.array(name)?, args.spec(name)?);
+    if spec.rank() == 0 {
+        return Err(args.error(format!("`{name}` must be an array, not a scalar")));
+    }
+    Ok((call("equal", vec![Arg::Array(array), Arg::Int(0)], vec![])?, spec))
+}
+
+fn not(mask: Array) -> Result<Array> {
+    call("bitwise_not", vec![Arg::Array(mask)], vec![])
+}
+
+fn fill_holes(args: &Args) -> Result<Array> {
+    let (background, spec) = background(args, "input")?;
+    let structure = by_structure(args, &spec)?;
+    let classes = bordered(&background, &spec, &structure.axes(), 1);
+    not(filter(args.name(), &classes, &structure, Marked { stay: true })?)
+}
+
+/// The fewest pixels of a component that is not small.
+fn least(args: &Args, min_size: &str) -> Result<u64> {
+    if args.given(min_size) && args.given("max_size") {
+        return Err(args.error(format!("give `max_size` or `{min_size}`, not both")));
+    }
+    let least = match args.given(min_size) {
+        true => args.number(min_size, 0.0)?.ceil(),
+        false => args.number("max_size", 64.0)?.floor() + 1.0,
+    };
+    // A negative number becomes 0.
+    Ok(least as u64)
+}
+
+fn remove_small_objects(args: &Args) -> Result<Array> {
+    let (mask, spec) = mask(args, "ar")?;
+    let structure = by_connectivity(args, &spec)?;
+    filter(args.name(), &mask, &structure, AtLeast { pixels: least(args, "min_size")? })
+}
+
+fn remove_small_holes(args: &Args) -> Result<Array> {
+    let (background, spec) = background(args, "ar")?;
+    let structure = by_connectivity(args, &spec)?;
+    not(filter(args.name(), &background, &structure, AtLeast { pixels: least(args, "area_threshold")? })?)
+}
+
+fn clear_border(args: &Args) -> Result<Array> {
+    let (labels, spec) = mask(args, "labels")?;
+    let axes = args.filter_axes(&spec)?;
+    let structure = connected(spec.rank(), &axes, axes.len()).map_err(|e| args.error(e))?;
+    if args.number("bgval", 0.0)? != 0.0 {
+        return Err(args.error("`bgval` must be 0: a cleared pixel of a mask is false"));
+    }
+    let classes = match args.given("mask") {
+        true => weak_and_strong(&labels, &outside(args, &spec)?, &spec),
+        false => bordered(&labels, &spec, &axes, border(args, &spec, &axes)?),
+    };
+    filter(args.name(), &classes, &structure, Marked { stay: false })
+}
+
+/// Where the `mask` argument is false.
+fn outside(args: &Args, spec: &ArraySpec) -> Result<Array> {
+    let (mask, own) = (args.array("mask")?, args.spec("mask")?);
+    if own.dtype != DType::Bool || own.shape != spec.shape {
+        let (is, shape) = (own.dtype, &own.shape);
+        return Err(args.error(format!("`mask` must be bool and of shape {:?}, it is {is} {shape:?}", spec.shape)));
+    }
+    not(mask)
+}
+
+/// How many pixels from each edge on are the border.
+fn border(args: &Args, spec: &ArraySpec, axes: &[usize]) -> Result<u64> {
+    let size = args.integer("buffer_size", 0)?;
+    let most = axes.iter().map(|&axis| spec.shape[axis]).min().unwrap_or(1);
+    match u64::try_from(size) {
+        Ok(size) if size < most => Ok(size + 1),
+        _ => Err(args.error(format!("`buffer_size` is {size}, it must be 0 to {}", most.saturating_sub(1)))),
+    }
+}
+
+fn keep_largest(args: &Args) -> Result<Array> {
+    let (mask, spec) = mask(args, "mask")?;
+    let structure = by_connectivity(args, &spec)?;
+    filter(args.name(), &mask, &structure, Largest)
+}
