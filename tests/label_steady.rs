@@ -167,3 +167,22 @@ fn nothing_is_allocated_beyond_the_bill() {
         }
     }
 }
+
+#[test]
+fn a_torus_costs_no_more_than_its_bill() {
+    let shape = [1, 40, 301];
+    for connectivity in 0..=2 {
+        let structure = Structure::from_connectivity(2, connectivity).unwrap();
+        for rows_per_slab in [1, 7, 40] {
+            let geometry = Geometry::in_units(&shape[1..], &structure, rows_per_slab, 40).unwrap();
+            let geometry = geometry.periodic(&structure).unwrap();
+            let per_slab = geometry.slab_pixels(0) as u64;
+            for all_even in [false, true] {
+                let mask = |slab, pixels: &mut [u8]| lattice(shape, all_even, slab * per_slab, pixels);
+                check_filter(Marked { stay: true }, &geometry, &mask);
+                check_filter(AtLeast { pixels: 3 }, &geometry, &mask);
+            }
+            check_filter(Largest, &geometry, &|_, pixels: &mut [u8]| pixels.fill(1));
+        }
+    }
+}

@@ -368,12 +368,16 @@ fn numbers_are_wide_where_an_image_can_hold_more() {
 }
 
 /// Fails at the given operation.
-struct Failing {
+pub(super) struct Failing {
     inner: MemoryStore,
     left: AtomicU64,
 }
 
 impl Failing {
+    pub(super) fn after(operations: u64) -> Self {
+        Failing { inner: MemoryStore::default(), left: AtomicU64::new(operations) }
+    }
+
     fn tick(&self) -> Result<()> {
         let step = |left: u64| left.checked_sub(1);
         self.left
@@ -423,8 +427,7 @@ fn every_failure_of_the_store_is_reported() {
     let mask = noise(20 * 30, 0.5, 3);
     let mut failures = 0;
     for left in 0..u64::MAX {
-        let store = Failing { inner: MemoryStore::default(), left: AtomicU64::new(left) };
-        match run_on(Arc::new(store), &[20, 30], &mask) {
+        match run_on(Arc::new(Failing::after(left)), &[20, 30], &mask) {
             Err(error) => assert_eq!(error.to_string(), "no more"),
             Ok(_) => break,
         }
@@ -434,9 +437,15 @@ fn every_failure_of_the_store_is_reported() {
 }
 
 /// Returns one wrong byte.
-struct Damaged {
+pub(super) struct Damaged {
     inner: MemoryStore,
     at: u64,
+}
+
+impl Damaged {
+    pub(super) fn at(at: u64) -> Self {
+        Damaged { inner: MemoryStore::default(), at }
+    }
 }
 
 impl Store for Damaged {
@@ -460,8 +469,7 @@ fn damaged_scratch_does_not_panic() {
     let mask = noise(12 * 20, 0.5, 5);
     let mut noticed = 0;
     for at in 0..2000 {
-        let inner = MemoryStore::default();
-        let damaged = run_on(Arc::new(Damaged { inner, at }), &[12, 20], &mask);
+        let damaged = run_on(Arc::new(Damaged::at(at)), &[12, 20], &mask);
         noticed += u64::from(damaged.is_err());
     }
     assert!(noticed > 100, "{noticed}");

@@ -26,7 +26,7 @@ impl TileOp for WeakAndStrong {
     fn run(&self, _cx: &Cx<'_>, inputs: &[View<'_>], out: &mut ViewMut<'_>, _scratch: &mut [u8]) -> Result<()> {
         let [weak, strong] = inputs else { return Ok(()) };
         let (weak, strong) = (Feed::Rows(weak.clone()), Feed::Rows(strong.clone()));
-        zip(&weak, &strong, out, |weak: u8, strong: u8| weak << (weak & strong));
+        zip(&weak, &strong, out, |weak: u8, strong: u8| u8::from(weak != 0) << u8::from(strong != 0));
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl TileOp for Bordered {
             });
             number += 1;
             let row = &mut to[target..target + len];
-            row.iter_mut().zip(&from[source..source + len]).for_each(|(out, set)| *out = set << 1);
+            row.iter_mut().zip(&from[source..source + len]).for_each(|(out, set)| *out = u8::from(*set != 0) << 1);
             let plain = if edge { 0..0 } else { inside.clone() };
             row[plain].iter_mut().for_each(|pixel| *pixel >>= 1);
         });

@@ -1,7 +1,9 @@
 //! Against a flood fill of the whole image.
 
-use super::super::tests::{Kind, coordinates, densities, flood, kinds, noise, picture, pixels, shapes, structure_of};
-use super::super::{MemoryStore, Structure};
+use super::super::tests::{
+    Damaged, Failing, Kind, coordinates, densities, flood, kinds, noise, picture, pixels, shapes, structure_of,
+};
+use super::super::{MemoryStore, Store, Structure};
 use super::*;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -285,4 +287,40 @@ fn knots_in_three_dimensions() {
     check_all(&shape, &classes);
     classes[(4 * side * side + side + 1) as usize] = 2;
     check_all(&shape, &classes);
+}
+
+fn run_on<R: Rule + Copy>(rule: R, store: Arc<dyn Store>, shape: &[u64], classes: &[u8]) -> std::io::Result<()> {
+    let structure = Structure::from_connectivity(shape.len(), 1).unwrap();
+    let geometry = Geometry::new(shape, &structure, 2).unwrap();
+    let mut scratch = FilterScratch::new(&geometry);
+    let mut piece = FilterPiece::new(&geometry);
+    let mut merger = FilterMerger::new(&geometry, rule, store.clone(), store);
+    let per_slab = geometry.slab_pixels(0);
+    for (slab, pixels) in (0..).zip(classes.chunks(per_slab)) {
+        geometry.filter_local(&rule, slab, pixels, &mut scratch, &mut piece);
+        merger.merge(&piece)?;
+    }
+    let kept = merger.finish()?;
+    let mut scratch = KeptScratch::new(&geometry);
+    let mut out = vec![0; per_slab];
+    (0..geometry.slabs()).try_for_each(|slab| kept.apply(slab, &mut scratch, &mut out[..geometry.slab_pixels(slab)]))
+}
+
+#[test]
+fn every_failure_of_the_store_is_reported() {
+    let mask = noise(20 * 30, 0.5, 3);
+    let mut failures = 0;
+    while let Err(error) = run_on(Largest, Arc::new(Failing::after(failures)), &[20, 30], &mask) {
+        assert_eq!(error.to_string(), "no more");
+        failures += 1;
+    }
+    assert!(failures > 50, "{failures}");
+}
+
+#[test]
+fn damaged_scratch_does_not_panic() {
+    let mask = noise(12 * 20, 0.5, 5);
+    let run = |at| run_on(AtLeast { pixels: 9 }, Arc::new(Damaged::at(at)), &[12, 20], &mask);
+    let noticed = (0..2000).filter(|at| run(*at).is_err()).count();
+    assert!(noticed > 50, "{noticed}");
 }
