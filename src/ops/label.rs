@@ -134,7 +134,8 @@ pub(super) fn embedded(structure: &Structure, rank: usize, axes: &[usize]) -> st
 pub(super) fn geometry_of(op: &str, structure: &Structure, schedule: &Schedule) -> Result<Geometry> {
     let rows = |shape: &[u64]| shape.split_last().map_or(1, |(_, rows)| rows.iter().product::<u64>()).max(1);
     // The axis along which slabs are cut; all of it, for every index of the axes before, is a unit.
-    let cut = schedule.slab.iter().position(|&n| n > 1).unwrap_or(0).min(schedule.slab.len().saturating_sub(2));
+    let lead = schedule.slab.len().saturating_sub(2);
+    let cut = schedule.slab.iter().position(|&n| n > 1).unwrap_or(lead).min(lead);
     Geometry::in_units(&schedule.shape, structure, rows(&schedule.slab), rows(&schedule.shape[cut..]))
         .map_err(|e| Error::op(op, e))
 }

@@ -51,7 +51,7 @@ pub(super) fn unpack(bits: &[u8], pixels: &mut [u8]) {
 fn unpack_eight(byte: u8) -> [u8; 8] {
     // Every byte gets all bits and keeps one of them.
     let kept = (u64::from(byte) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
-    ((kept + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
+    (((kept + 0x7f7f_7f7f_7f7f_7f7f) >> 7) & 0x0101_0101_0101_0101).to_le_bytes()
 }
 
 /// Clears the bits from `start` to before `end`.

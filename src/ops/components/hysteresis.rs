@@ -120,3 +120,63 @@ pub(crate) fn hysteresis(classes: &Array, structure: &Structure, periodic: bool)
         false => filter(NAME, classes, &whole, Marked { stay: true }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Run;
+    use crate::array::{ArraySpec, DType};
+    use crate::graph::{MemArray, Value};
+    use crate::io::chunked::AlignedSink;
+
+    fn image(shape: &[u64], classes: &[u8]) -> Array {
+        let mut array = MemArray::zeros(ArraySpec::unnamed(shape, DType::U8)).unwrap();
+        array.data.bytes_mut().copy_from_slice(classes);
+        Array::value(Value::Array(array.into()))
+    }
+
+    fn run(array: &Array, tile: &[u64]) -> Vec<u8> {
+        let spec = array.array_spec().unwrap().clone();
+        let (sink, collected) = AlignedSink::new(spec, tile);
+        Run::new().memory_limit(64 << 20).threads(2).tile(tile).sink(array, Box::new(sink)).run().unwrap();
+        std::mem::take(&mut collected.lock().unwrap().data)
+    }
+
+    #[test]
+    fn opposite_edges_touch_where_the_image_is_periodic() {
+        // A weak line on each side of the left edge, of the upper edge, and across a corner; one weak pixel alone.
+        let classes = [
+            [1, 0, 1, 0, 0, 0, 0, 0],
+            [0, 0, 0, 0, 0, 1, 0, 0],
+            [1, 1, 0, 0, 0, 0, 0, 2],
+            [0, 0, 0, 0, 0, 0, 0, 0],
+            [0, 0, 2, 0, 0, 0, 0, 2],
+        ];
+        let image = image(&[5, 8], classes.as_flattened());
+        let full = Structure::from_connectivity(2, 2).unwrap();
+        let flat = hysteresis(&image, &full, false).unwrap();
+        let round = hysteresis(&image, &full, true).unwrap();
+        for tile in [[1, 8], [2, 3], [3, 8], [5, 8], [1, 1]] {
+            assert_eq!(run(&flat, &tile).iter().map(|&p| u32::from(p)).sum::<u32>(), 3, "{tile:?}");
+            let got = run(&round, &tile);
+            let lone = 8 + 5;
+            let want: Vec<u8> =
+                (0..40).map(|pixel| u8::from(classes.as_flattened()[pixel] > 0 && pixel != lone)).collect();
+            assert_eq!(got, want, "{tile:?}");
+        }
+    }
+
+    #[test]
+    fn frames_are_tori_by_themselves() {
+        // Column by column, one pixel wide: the marks of a frame count for its ends only.
+        let image = image(&[3, 4, 1], &[1, 0, 0, 2, 1, 0, 0, 1, 2, 0, 1, 1]);
+        let lines = connected(3, &[1, 2], 2).unwrap();
+        let round = hysteresis(&image, &lines, true).unwrap();
+        for tile in [[1, 1, 1], [1, 3, 1], [2, 4, 1], [3, 4, 1]] {
+            assert_eq!(run(&round, &tile), [1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 1], "{tile:?}");
+        }
+        let all = Structure::from_connectivity(3, 1).unwrap();
+        assert!(hysteresis(&image, &all, true).is_err());
+        assert!(hysteresis(&image, &Structure::from_connectivity(2, 1).unwrap(), true).is_err());
+    }
+}
