@@ -8,6 +8,7 @@
 
 pub mod convert;
 pub mod correlate;
+pub mod distinct;
 pub mod exact_sum;
 pub mod extrema;
 pub mod histogram;
@@ -16,6 +17,7 @@ pub mod morphology;
 pub mod rank;
 mod sliding;
 pub mod uniform;
+pub mod zoom;
 
 #[cfg(test)]
 mod testing;

@@ -265,7 +265,8 @@ fn buffer<T: Element>(values: &[T]) -> Result<Buffer> {
     Ok(buffer)
 }
 
-fn vector<T: Element>(values: &[T]) -> Result<Value> {
+/// A small array of those values.
+pub(crate) fn vector<T: Element>(values: &[T]) -> Result<Value> {
     let spec = ArraySpec::unnamed(&[values.len() as u64], T::DTYPE);
     Ok(Value::Array(Arc::new(MemArray { spec, data: buffer(values)? })))
 }

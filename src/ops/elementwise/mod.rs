@@ -8,7 +8,7 @@ mod choose;
 mod compare;
 mod fold;
 mod numeric;
-mod pointwise;
+pub(crate) mod pointwise;
 mod promote;
 pub(crate) mod rows;
 

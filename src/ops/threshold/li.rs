@@ -1,0 +1,361 @@
+//! Li's minimum cross entropy threshold: repeated means of what lies below and above, in histograms.
+
+use super::counts::{Distribution, Rule, from_histogram, image};
+use crate::array::{ArraySpec, DType, Element, Scalar, Spec, View, with_dtype};
+use crate::error::{Error, Result};
+use crate::graph::{Array, ScanOp, ScanState, Value};
+use crate::kernels::distinct::{DistinctCounts, MOST_DISTINCT};
+use crate::kernels::zoom::{self, ZoomedSums};
+use crate::ops::histogram::is_narrow;
+use crate::ops::scan::{Summary, for_each_slice, state};
+use crate::ops::{Args, INPUT, OpDef, Param, Type};
+
+const NAME: &str = "threshold_li";
+
+/// Far more rounds than any data take; the iteration converges like a contraction.
+const MAX_ROUNDS: usize = 10_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Li {
+    /// `None` for half the smallest difference between two values.
+    tolerance: Option<f64>,
+    guess: Option<f64>,
+}
+
+impl Li {
+    /// Where the iteration starts, above the least value, of data of that type whose mean and greatest value are known.
+    fn start(&self, dtype: DType, least: f64, mean: f64, most: f64) -> Result<f64> {
+        let Some(guess) = self.guess else { return Ok(mean) };
+        let start = guess - least;
+        if !(start > 0.0 && start < most) {
+            let most = most + least;
+            let what = format!("`initial_guess` is {guess}, it lies between {least} and {most}, the ends of the data");
+            return Err(Error::op(NAME, what));
+        }
+        Ok(match dtype {
+            DType::F32 => f64::from(start as f32),
+            DType::F64 => start,
+            _ => start.trunc(),
+        })
+    }
+
+    /// The threshold of values above the least one, with how often each occurs.
+    fn of_values(&self, dtype: DType, least: f64, values: &[(f64, f64)]) -> Result<f64> {
+        let (count, sum) = moments(values);
+        let most = values.last().map_or(0.0, |v| v.0);
+        let tolerance = self.tolerance.unwrap_or_else(|| half_smallest_step(dtype, values));
+        let start = self.start(dtype, least, sum / count, most)?;
+        let found = iterate(start, tolerance, |t| {
+            let split = values.partition_point(|v| v.0 <= t);
+            let (below, above) = (moments(&values[..split]), moments(&values[split..]));
+            Some((below.1 / below.0, above.1 / above.0))
+        });
+        Ok(found.threshold + least)
+    }
+}
+
+/// How many, and their sum.
+fn moments(values: &[(f64, f64)]) -> (f64, f64) {
+    values.iter().fold((0.0, 0.0), |(count, sum), &(value, n)| (count + n, sum + value * n))
+}
+
+fn half_smallest_step(dtype: DType, values: &[(f64, f64)]) -> f64 {
+    if !dtype.is_float() {
+        return 0.5;
+    }
+    values.windows(2).map(|w| w[1].0 - w[0].0).fold(f64::INFINITY, f64::min) / 2.0
+}
+
+struct Found {
+    /// The last threshold whose means were taken.
+    last: f64,
+    threshold: f64,
+}
+
+/// scikit-image's loop: stops when the threshold moves by no more than the tolerance, when all below it is the least
+/// value, or where `means` has none.
+fn iterate(start: f64, tolerance: f64, means: impl Fn(f64) -> Option<(f64, f64)>) -> Found {
+    let (mut last, mut next) = (-2.0 * tolerance, start);
+    for _ in 0..MAX_ROUNDS {
+        if (next - last).abs() <= tolerance {
+            break;
+        }
+        let Some((below, above)) = means(next) else { break };
+        last = next;
+        if below == 0.0 {
+            break;
+        }
+        next = (below - above) / (below.ln() - above.ln());
+    }
+    Found { last, threshold: next }
+}
+
+impl Rule for Li {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn dtype(&self, _input: DType) -> DType {
+        DType::F64
+    }
+
+    fn find(&self, seen: &Distribution) -> Result<Vec<f64>> {
+        if let Some(value) = seen.constant {
+            return Ok(vec![value]);
+        }
+        let least = seen.centres.at(0);
+        let counts = seen.counts.iter().enumerate().filter(|&(_, &count)| count > 0);
+        let values: Vec<(f64, f64)> = counts.map(|(k, &count)| (k as f64, count as f64)).collect();
+        Ok(vec![self.of_values(DType::I64, least, &values)?])
+    }
+}
+
+/// The first sweep over wide types: the range, and the answer if there are few values.
+#[derive(Debug)]
+struct Values(Li);
+
+struct SeenValues {
+    li: Li,
+    dtype: DType,
+    values: DistinctCounts,
+}
+
+impl ScanOp for Values {
+    fn name(&self) -> &'static str {
+        "threshold_li (values)"
+    }
+
+    fn state_bytes(&self, _input: &ArraySpec) -> u64 {
+        DistinctCounts::BYTES
+    }
+
+    fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
+        // The values with their counts, sorted.
+        16 * MOST_DISTINCT as u64
+    }
+
+    fn begin(&self, input: &ArraySpec, _scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+        Ok(state(SeenValues { li: self.0, dtype: input.dtype, values: DistinctCounts::new() }))
+    }
+}
+
+impl Summary for SeenValues {
+    fn take(&mut self, tile: &View<'_>) {
+        with_dtype!(tile.dtype(), T => for_each_slice(tile, |xs: &[T]| self.values.add(xs.iter().map(|x| x.to_f64()))));
+    }
+
+    fn join(&mut self, other: Self) {
+        self.values.merge(&other.values);
+    }
+
+    fn answer(self) -> Result<Vec<Value>> {
+        let (lo, hi) = self.values.range().unwrap_or((f64::NAN, f64::NAN));
+        let known = match self.values.without_infinities() {
+            Some(answer) => Some(answer),
+            None => match self.values.sorted() {
+                Some(mut values) => {
+                    values.iter_mut().for_each(|(value, _)| *value -= lo);
+                    Some(self.li.of_values(self.dtype, lo, &values)?)
+                }
+                None => None,
+            },
+        };
+        let known = known.unwrap_or(f64::NAN);
+        Ok([lo, hi, known].map(|v| Value::scalar(Scalar::of(v))).into())
+    }
+}
+
+/// The sweeps that follow where there are many values: sums in bins over the range, then in bins around the threshold
+/// that these gave.
+#[derive(Debug)]
+struct Zoomed {
+    li: Li,
+    dtype: DType,
+    around: bool,
+}
+
+struct SeenSums {
+    li: Li,
+    dtype: DType,
+    frame: Option<Frame>,
+    /// The answer, where the first sweep has found it.
+    known: f64,
+}
+
+/// What a sweep looks at.
+struct Frame {
+    lo: f64,
+    hi: f64,
+    sums: ZoomedSums,
+    /// What the sweep before knew of the elements outside.
+    before: Option<Before>,
+}
+
+/// What the coarse sweep hands to the fine one; in steps of the grid.
+#[derive(Clone, Copy)]
+struct Before {
+    last: f64,
+    below: (f64, f64),
+    total: (f64, f64),
+}
+
+impl ScanOp for Zoomed {
+    fn name(&self) -> &'static str {
+        if self.around { "threshold_li (around the threshold)" } else { "threshold_li (over the range)" }
+    }
+
+    fn state_bytes(&self, _input: &ArraySpec) -> u64 {
+        ZoomedSums::BYTES
+    }
+
+    fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
+        // Counts and sums up to each bin.
+        ZoomedSums::BYTES
+    }
+
+    fn begin(&self, _input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+        let given: Vec<f64> = scalars.iter().map(Scalar::to_f64).collect();
+        let (frame, known) = match given[..] {
+            [lo, hi, known, ref before @ ..] if known.is_nan() && lo < hi => {
+                let frame = match *before {
+                    [last, start, below_n, below_sum, total_n, total_sum] => Frame {
+                        lo,
+                        hi,
+                        sums: ZoomedSums::around(lo, hi, start as u64),
+                        before: Some(Before { last, below: (below_n, below_sum), total: (total_n, total_sum) }),
+                    },
+                    _ => Frame { lo, hi, sums: ZoomedSums::over(lo, hi), before: None },
+                };
+                (Some(frame), known)
+            }
+            [_, _, known, ..] => (None, known),
+            _ => return Err(Error::op(NAME, "the range of the data is missing")),
+        };
+        Ok(state(SeenSums { li: self.li, dtype: self.dtype, frame, known }))
+    }
+}
+
+impl Summary for SeenSums {
+    fn take(&mut self, tile: &View<'_>) {
+        let Some(frame) = &mut self.frame else { return };
+        with_dtype!(tile.dtype(), T => for_each_slice(tile, |xs: &[T]| frame.sums.add(xs.iter().map(|x| x.to_f64()))));
+    }
+
+    fn join(&mut self, other: Self) {
+        if let (Some(a), Some(b)) = (&mut self.frame, other.frame) {
+            a.sums.merge(&b.sums);
+        }
+    }
+
+    fn answer(self) -> Result<Vec<Value>> {
+        let outputs = match &self.frame {
+            Some(frame) => match frame.before {
+                None => self.coarse(frame)?.to_vec(),
+                Some(before) => vec![self.fine(frame, before)],
+            },
+            None => vec![self.known; COARSE.len()],
+        };
+        Ok(outputs.into_iter().map(|v| Value::scalar(Scalar::of(v))).collect())
+    }
+}
+
+/// What the coarse sweep gives.
+const COARSE: [&str; 6] = ["last", "start", "below", "sum_below", "total", "sum"];
+
+impl SeenSums {
+    /// The tolerance in steps of the grid; where it is to be half the smallest difference between floats, which are
+    /// many, the finest there is.
+    fn tolerance(&self, step: f64) -> f64 {
+        let integers = (!self.dtype.is_float()).then_some(0.5);
+        self.li.tolerance.or(integers).map_or(1.0, |t| (t / step).max(1.0))
+    }
+
+    fn coarse(&self, frame: &Frame) -> Result<[f64; 6]> {
+        let sums = frame.sums.summed();
+        let step = zoom::step(frame.lo, frame.hi);
+        let total = sums.total();
+        let most = frame.hi - frame.lo;
+        let start = self.li.start(self.dtype, frame.lo, total.1 / total.0 * step, most)? / step;
+        let found = iterate(start, self.tolerance(step), |t| Some(means(sums.below(t), total)));
+        let window = zoom::window(found.last);
+        let below = sums.below(window as f64);
+        Ok([found.last, window as f64, below.0, below.1, total.0, total.1])
+    }
+
+    /// Goes on from the last threshold that the coarse bins led to, as long as it stays in the window.
+    fn fine(&self, frame: &Frame, before: Before) -> f64 {
+        let sums = frame.sums.summed();
+        let step = zoom::step(frame.lo, frame.hi);
+        let found = iterate(before.last, self.tolerance(step), |t| {
+            let inside = sums.below_inside(t)?;
+            Some(means((before.below.0 + inside.0, before.below.1 + inside.1), before.total))
+        });
+        frame.lo + found.threshold * step
+    }
+}
+
+fn means(below: (f64, f64), total: (f64, f64)) -> (f64, f64) {
+    (below.1 / below.0, (total.1 - below.1) / (total.0 - below.0))
+}
+
+fn threshold_li(args: &Args) -> Result<Array> {
+    let optional = |name: &str| if args.given(name) { args.number(name, 0.0).map(Some) } else { Ok(None) };
+    // As in scikit-image zero is none.
+    let tolerance = optional("tolerance")?.filter(|&t| t != 0.0);
+    if let Some(negative) = tolerance.filter(|&t| t < 0.0) {
+        return Err(args.error(format!("`tolerance` is {negative}, it must not be negative")));
+    }
+    let li = Li { tolerance, guess: optional("initial_guess")? };
+    let (input, spec) = image(args)?;
+    if is_narrow(spec.dtype) {
+        return from_histogram(args, 1, li, &[]);
+    }
+    let doubles = |n: usize| vec![Spec::Array(ArraySpec::scalar(DType::F64)); n];
+    let values = Array::scan(Values(li), vec![input.clone()], doubles(3), &["lo", "hi", "known"]);
+    let mut inputs = vec![input];
+    for port in ["lo", "hi", "known"] {
+        inputs.push(values.output(port)?);
+    }
+    let zoomed = |around| Zoomed { li, dtype: spec.dtype, around };
+    let coarse = Array::scan(zoomed(false), inputs.clone(), doubles(COARSE.len()), &COARSE);
+    for port in COARSE {
+        inputs.push(coarse.output(port)?);
+    }
+    Ok(Array::scan(zoomed(true), inputs, doubles(1), &[]))
+}
+
+/// `threshold_li`
+pub static THRESHOLD_LI: OpDef = OpDef {
+    name: NAME,
+    family: "thresholds",
+    summary: "The threshold of minimum cross entropy (Li).",
+    details: "Starts from the mean, or from `initial_guess`, and moves to the logarithmic mean of the means on the two \
+        sides, above the least value, until it moves by no more than `tolerance` (C. H. Li, P. K. S. Tam, An iterative \
+        algorithm for minimum cross entropy thresholding, 1998). NaN and infinities are left out; a constant image \
+        gives its value.\n\nTypes of up to 16 bits take one pass. Others take three: one for the range and for the \
+        values themselves; two for sums in 65536 bins over the range, then in 65536 bins around the threshold. Data of \
+        up to 65536 different values are treated as scikit-image does, in float64. Of more values the means \
+        are exact to 2^-30 of the range at the last threshold, and the default tolerance, half the smallest difference, is \
+        taken to be nothing, so that the iteration goes on to its end: 1e-6 of scikit-image, unless a few elements \
+        stretch the range more than a thousandfold. scikit-image computes in the type of the data, which wraps around \
+        for signed integers of a large range.",
+    reference: "skimage.filters.threshold_li",
+    params: &[
+        INPUT,
+        Param {
+            name: "tolerance",
+            ty: Type::Number,
+            default: Some("none"),
+            doc: "The step at which to stop; none or 0 for half the smallest difference between two values.",
+        },
+        Param {
+            name: "initial_guess",
+            ty: Type::Number,
+            default: Some("none"),
+            doc: "Where to start, between the least and the greatest value; none for the mean.",
+        },
+    ],
+    returns: &[("threshold", "The threshold, a float64 scalar.")],
+    examples: &["threshold_li(input)", "input > threshold_li(input, tolerance=2)"],
+    build: threshold_li,
+};
