@@ -1,5 +1,6 @@
 //! The command line: what can be said, and which file answers it. Only this folder prints.
 
+mod compare_thresholds;
 mod completions;
 mod demo;
 mod explain;
@@ -43,6 +44,8 @@ enum Command {
     Info(InfoArgs),
     /// List the operations, or show the page of one.
     Ops(OpsArgs),
+    /// Print every global threshold of an image, and draw what lies above each.
+    CompareThresholds(CompareArgs),
     /// Print the completions for a shell.
     #[command(after_help = "For bash: tilewise completions bash > ~/.local/share/bash-completion/completions/tilewise")]
     Completions(CompletionsArgs),
@@ -137,6 +140,31 @@ struct OpsArgs {
 }
 
 #[derive(Debug, Args)]
+struct CompareArgs {
+    /// The image.
+    #[arg(value_name = "IN")]
+    input: String,
+    /// The gallery, a .png: the image, at most 512 pixels wide and high, and what lies above each threshold. Of further
+    /// axes the middle is shown.
+    #[arg(value_name = "OUT")]
+    output: Option<String>,
+    /// The axes of IN, a letter each, such as `tzyx`.
+    #[arg(long)]
+    axes: Option<String>,
+    /// Replace a gallery that exists.
+    #[arg(long)]
+    overwrite: bool,
+    /// No progress.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print the thresholds as one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    means: MeansArgs,
+}
+
+#[derive(Debug, Args)]
 struct CompletionsArgs {
     /// The shell.
     shell: clap_complete::Shell,
@@ -170,6 +198,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(args),
         Command::Info(args) => info::info(args),
         Command::Ops(args) => ops::ops(args),
+        Command::CompareThresholds(args) => compare_thresholds::compare_thresholds(args),
         Command::Completions(args) => completions::completions(args),
         Command::Demo(args) => demo::demo(args),
     };

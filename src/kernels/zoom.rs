@@ -30,6 +30,8 @@ pub struct ZoomedSums {
     start: u64,
     width: u32,
     bins: Vec<(u64, u64)>,
+    /// The elements before the window and after it: how many, and the sum of their places.
+    outside: [(u64, u128); 2],
 }
 
 impl ZoomedSums {
@@ -38,15 +40,15 @@ impl ZoomedSums {
 
     /// Bins over the whole range. Allocates [`ZoomedSums::BYTES`].
     pub fn over(lo: f64, hi: f64) -> Self {
-        ZoomedSums { lo, hi, start: 0, width: COARSE, bins: vec![(0, 0); BINS] }
+        ZoomedSums { lo, hi, start: 0, width: COARSE, bins: vec![(0, 0); BINS], outside: [(0, 0); 2] }
     }
 
     /// Bins over the window that begins there. Allocates [`ZoomedSums::BYTES`].
     pub fn around(lo: f64, hi: f64, start: u64) -> Self {
-        ZoomedSums { lo, hi, start, width: FINE, bins: vec![(0, 0); BINS] }
+        ZoomedSums { lo, hi, start, width: FINE, bins: vec![(0, 0); BINS], outside: [(0, 0); 2] }
     }
 
-    /// Adds elements; those outside the range and NaN are ignored, those outside the window too.
+    /// Adds elements; those outside the range and NaN are ignored.
     pub fn add(&mut self, values: impl Iterator<Item = f64>) {
         let per_half = STEPS / (self.hi / 2.0 - self.lo / 2.0);
         let (lo, half_lo) = (self.lo, self.lo / 2.0);
@@ -59,6 +61,10 @@ impl ZoomedSums {
             if let Some(bin) = self.bins.get_mut((inside >> self.width) as usize) {
                 bin.0 += 1;
                 bin.1 += inside & ((1 << self.width) - 1);
+            } else {
+                let side = &mut self.outside[usize::from(place >= self.start)];
+                side.0 += 1;
+                side.1 += u128::from(place);
             }
         }
     }
@@ -69,20 +75,25 @@ impl ZoomedSums {
             bin.0 += more.0;
             bin.1 += more.1;
         }
+        for (side, more) in self.outside.iter_mut().zip(&other.outside) {
+            side.0 += more.0;
+            side.1 += more.1;
+        }
     }
 
     /// The sums up to each bin.
     pub fn summed(&self) -> Summed {
-        let mut sum = (0u64, 0u128);
+        let [mut sum, after] = self.outside;
         let mut up_to = Vec::with_capacity(BINS + 1);
-        up_to.push((0.0, 0.0));
+        up_to.push((sum.0 as f64, sum.1 as f64));
         for (k, bin) in self.bins.iter().enumerate() {
             let first = self.start + ((k as u64) << self.width);
             sum.0 += bin.0;
             sum.1 += u128::from(bin.0) * u128::from(first) + u128::from(bin.1);
             up_to.push((sum.0 as f64, sum.1 as f64));
         }
-        Summed { start: self.start as f64, bin: (1u64 << self.width) as f64, up_to }
+        let total = ((sum.0 + after.0) as f64, (sum.1 + after.1) as f64);
+        Summed { start: self.start as f64, bin: (1u64 << self.width) as f64, up_to, total }
     }
 }
 
@@ -91,12 +102,13 @@ pub struct Summed {
     start: f64,
     bin: f64,
     up_to: Vec<(f64, f64)>,
+    total: (f64, f64),
 }
 
 impl Summed {
     /// All elements.
     pub fn total(&self) -> (f64, f64) {
-        self.up_to[BINS]
+        self.total
     }
 
     /// The elements of the bins up to a place; those of its own bin are taken to lie evenly.
@@ -133,11 +145,14 @@ mod tests {
         let start = window(place);
         let mut fine = ZoomedSums::around(lo, hi, start);
         fine.add(xs());
-        let (outside, inside) = (coarse.summed().below(start as f64), fine.summed().below_inside(place).unwrap());
-        assert_eq!(outside.0 + inside.0, xs().filter(|&x| x <= t).count() as f64);
+        let below = fine.summed().below_inside(place).unwrap();
+        // No element is as close to the threshold as a bin of the window is wide.
+        assert_eq!(below.0, xs().filter(|&x| x <= t).count() as f64);
         let sum: f64 = xs().filter(|&x| x <= t).map(|x| x - lo).sum();
-        assert!(((outside.1 + inside.1) * step(lo, hi) / sum - 1.0).abs() < 1e-12);
-        assert_eq!(coarse.summed().total().0, 100_002.0);
+        assert!((below.1 * step(lo, hi) / sum - 1.0).abs() < 1e-12);
+        assert!((coarse.summed().below(place).0 / below.0 - 1.0).abs() < 1e-4);
+        assert_eq!(coarse.summed().total(), fine.summed().total());
+        assert_eq!(fine.summed().total().0, 100_002.0);
         assert!(fine.summed().below_inside(0.0).is_none());
     }
 

@@ -3,9 +3,11 @@
 //! A new operation is one [`OpDef`] and one line in [`OPS`].
 
 mod args;
+mod color;
 mod components;
 mod correlate;
 mod elementwise;
+mod exposure;
 mod extrema;
 mod histogram;
 mod label;
@@ -24,6 +26,7 @@ mod window;
 
 pub use args::{Arg, Args};
 pub use select::{Pick, Selection, select};
+pub use threshold::GLOBAL_METHODS;
 
 use crate::error::{Error, Result};
 use crate::graph::Array;
@@ -104,6 +107,13 @@ pub static OPS: &[&OpDef] = &[
     &threshold::THRESHOLD_NIBLACK,
     &threshold::THRESHOLD_SAUVOLA,
     &threshold::THRESHOLD,
+    &exposure::RESCALE_INTENSITY,
+    &exposure::ADJUST_GAMMA,
+    &exposure::ADJUST_LOG,
+    &exposure::ADJUST_SIGMOID,
+    &exposure::EQUALIZE_HIST,
+    &color::RGB2GRAY,
+    &color::INVERT,
     &label::LABEL,
     &components::APPLY_HYSTERESIS_THRESHOLD,
     &components::BINARY_FILL_HOLES,

@@ -9,7 +9,7 @@ mod compare;
 mod fold;
 mod numeric;
 pub(crate) mod pointwise;
-mod promote;
+pub(crate) mod promote;
 pub(crate) mod rows;
 
 pub use arithmetic::{ADD, DIVIDE, FLOOR_DIVIDE, HYPOT, MULTIPLY, NEGATIVE, POWER, REMAINDER, SQRT, SUBTRACT};

@@ -2,7 +2,7 @@
 
 use crate::array::{ArraySpec, DType, Element, Scalar, Spec, View};
 use crate::error::{Error, Result};
-use crate::graph::{Array, ScanOp, ScanState, Value};
+use crate::graph::{Array, ScanCx, ScanOp, ScanState, Value};
 use crate::kernels::histogram::{Countable, UniformBins, count_from};
 use crate::ops::Args;
 use crate::ops::histogram::{Span, ValueCounts, count_tile, edges, is_narrow, merge_counts, span_of, vector};
@@ -130,7 +130,8 @@ impl<R: Rule> ScanOp for FromHistogram<R> {
         64 * (self.bins(input.dtype) + 1)
     }
 
-    fn begin(&self, input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
+        let (input, scalars) = (cx.input(), cx.scalars);
         let dtype = input.dtype;
         let counts = match is_narrow(dtype) {
             true => Counts::Values(ValueCounts::new(dtype)),
@@ -230,7 +231,12 @@ pub(super) fn image(args: &Args) -> Result<(Array, ArraySpec)> {
 }
 
 /// The thresholds of an array by a rule.
-pub(super) fn from_histogram<R: Rule>(args: &Args, nbins: usize, rule: R, ports: &'static [&'static str]) -> Result<Array> {
+pub(super) fn from_histogram<R: Rule>(
+    args: &Args,
+    nbins: usize,
+    rule: R,
+    ports: &'static [&'static str],
+) -> Result<Array> {
     let (input, spec) = image(args)?;
     let mut inputs = vec![input.clone()];
     if !is_narrow(spec.dtype) {

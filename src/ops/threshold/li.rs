@@ -3,7 +3,7 @@
 use super::counts::{Distribution, Rule, from_histogram, image};
 use crate::array::{ArraySpec, DType, Element, Scalar, Spec, View, with_dtype};
 use crate::error::{Error, Result};
-use crate::graph::{Array, ScanOp, ScanState, Value};
+use crate::graph::{Array, ScanCx, ScanOp, ScanState, Value};
 use crate::kernels::distinct::{DistinctCounts, MOST_DISTINCT};
 use crate::kernels::zoom::{self, ZoomedSums};
 use crate::ops::histogram::is_narrow;
@@ -134,7 +134,8 @@ impl ScanOp for Values {
         16 * MOST_DISTINCT as u64
     }
 
-    fn begin(&self, input: &ArraySpec, _scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
+        let input = cx.input();
         Ok(state(SeenValues { li: self.0, dtype: input.dtype, values: DistinctCounts::new() }))
     }
 }
@@ -187,16 +188,8 @@ struct Frame {
     lo: f64,
     hi: f64,
     sums: ZoomedSums,
-    /// What the sweep before knew of the elements outside.
-    before: Option<Before>,
-}
-
-/// What the coarse sweep hands to the fine one; in steps of the grid.
-#[derive(Clone, Copy)]
-struct Before {
-    last: f64,
-    below: (f64, f64),
-    total: (f64, f64),
+    /// The last threshold of the sweep before, in steps of the grid.
+    last: Option<f64>,
 }
 
 impl ScanOp for Zoomed {
@@ -213,20 +206,16 @@ impl ScanOp for Zoomed {
         ZoomedSums::BYTES
     }
 
-    fn begin(&self, _input: &ArraySpec, scalars: &[Scalar]) -> Result<Box<dyn ScanState>> {
+    fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
+        let scalars = cx.scalars;
         let given: Vec<f64> = scalars.iter().map(Scalar::to_f64).collect();
         let (frame, known) = match given[..] {
-            [lo, hi, known, ref before @ ..] if known.is_nan() && lo < hi => {
-                let frame = match *before {
-                    [last, start, below_n, below_sum, total_n, total_sum] => Frame {
-                        lo,
-                        hi,
-                        sums: ZoomedSums::around(lo, hi, start as u64),
-                        before: Some(Before { last, below: (below_n, below_sum), total: (total_n, total_sum) }),
-                    },
-                    _ => Frame { lo, hi, sums: ZoomedSums::over(lo, hi), before: None },
-                };
-                (Some(frame), known)
+            [lo, hi, known] if known.is_nan() && lo < hi => {
+                (Some(Frame { lo, hi, sums: ZoomedSums::over(lo, hi), last: None }), known)
+            }
+            [lo, hi, known, last] if known.is_nan() && lo < hi => {
+                let sums = ZoomedSums::around(lo, hi, zoom::window(last));
+                (Some(Frame { lo, hi, sums, last: Some(last) }), known)
             }
             [_, _, known, ..] => (None, known),
             _ => return Err(Error::op(NAME, "the range of the data is missing")),
@@ -248,19 +237,13 @@ impl Summary for SeenSums {
     }
 
     fn answer(self) -> Result<Vec<Value>> {
-        let outputs = match &self.frame {
-            Some(frame) => match frame.before {
-                None => self.coarse(frame)?.to_vec(),
-                Some(before) => vec![self.fine(frame, before)],
-            },
-            None => vec![self.known; COARSE.len()],
+        let output = match &self.frame {
+            Some(frame) => self.sweep(frame)?,
+            None => self.known,
         };
-        Ok(outputs.into_iter().map(|v| Value::scalar(Scalar::of(v))).collect())
+        Ok(vec![Value::scalar(Scalar::of(output))])
     }
 }
-
-/// What the coarse sweep gives.
-const COARSE: [&str; 6] = ["last", "start", "below", "sum_below", "total", "sum"];
 
 impl SeenSums {
     /// The tolerance in steps of the grid; where it is to be half the smallest difference between floats, which are
@@ -270,27 +253,23 @@ impl SeenSums {
         self.li.tolerance.or(integers).map_or(1.0, |t| (t / step).max(1.0))
     }
 
-    fn coarse(&self, frame: &Frame) -> Result<[f64; 6]> {
+    /// Of the first sweep the last threshold whose means were taken, in steps of the grid. The second goes on from there,
+    /// as long as it stays in its window, and gives the threshold itself.
+    fn sweep(&self, frame: &Frame) -> Result<f64> {
         let sums = frame.sums.summed();
         let step = zoom::step(frame.lo, frame.hi);
-        let total = sums.total();
-        let most = frame.hi - frame.lo;
-        let start = self.li.start(self.dtype, frame.lo, total.1 / total.0 * step, most)? / step;
-        let found = iterate(start, self.tolerance(step), |t| Some(means(sums.below(t), total)));
-        let window = zoom::window(found.last);
-        let below = sums.below(window as f64);
-        Ok([found.last, window as f64, below.0, below.1, total.0, total.1])
-    }
-
-    /// Goes on from the last threshold that the coarse bins led to, as long as it stays in the window.
-    fn fine(&self, frame: &Frame, before: Before) -> f64 {
-        let sums = frame.sums.summed();
-        let step = zoom::step(frame.lo, frame.hi);
-        let found = iterate(before.last, self.tolerance(step), |t| {
-            let inside = sums.below_inside(t)?;
-            Some(means((before.below.0 + inside.0, before.below.1 + inside.1), before.total))
-        });
-        frame.lo + found.threshold * step
+        let (total, tolerance) = (sums.total(), self.tolerance(step));
+        match frame.last {
+            None => {
+                let mean = total.1 / total.0 * step;
+                let start = self.li.start(self.dtype, frame.lo, mean, frame.hi - frame.lo)? / step;
+                Ok(iterate(start, tolerance, |t| Some(means(sums.below(t), total))).last)
+            }
+            Some(last) => {
+                let found = iterate(last, tolerance, |t| Some(means(sums.below_inside(t)?, total)));
+                Ok(frame.lo + found.threshold * step)
+            }
+        }
     }
 }
 
@@ -310,18 +289,15 @@ fn threshold_li(args: &Args) -> Result<Array> {
     if is_narrow(spec.dtype) {
         return from_histogram(args, 1, li, &[]);
     }
-    let doubles = |n: usize| vec![Spec::Array(ArraySpec::scalar(DType::F64)); n];
-    let values = Array::scan(Values(li), vec![input.clone()], doubles(3), &["lo", "hi", "known"]);
+    let double = || Spec::Array(ArraySpec::scalar(DType::F64));
+    let values = Array::scan(Values(li), vec![input.clone()], vec![double(); 3], &["lo", "hi", "known"]);
     let mut inputs = vec![input];
     for port in ["lo", "hi", "known"] {
         inputs.push(values.output(port)?);
     }
     let zoomed = |around| Zoomed { li, dtype: spec.dtype, around };
-    let coarse = Array::scan(zoomed(false), inputs.clone(), doubles(COARSE.len()), &COARSE);
-    for port in COARSE {
-        inputs.push(coarse.output(port)?);
-    }
-    Ok(Array::scan(zoomed(true), inputs, doubles(1), &[]))
+    inputs.push(Array::scan(zoomed(false), inputs.clone(), vec![double()], &[]));
+    Ok(Array::scan(zoomed(true), inputs, vec![double()], &[]))
 }
 
 /// `threshold_li`

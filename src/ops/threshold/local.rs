@@ -103,4 +103,3 @@ pub static THRESHOLD_LOCAL: OpDef = OpDef {
     ],
     build: threshold_local,
 };
-

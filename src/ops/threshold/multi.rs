@@ -66,7 +66,8 @@ impl MultiOtsu {
             ));
         }
         let last = moments.last_classes(&places);
-        let mut search = Search { moments, places, last, thresholds, most: 0.0, current: vec![0; thresholds], best: None };
+        let mut search =
+            Search { moments, places, last, thresholds, most: 0.0, current: vec![0; thresholds], best: None };
         search.place(0, 0);
         search.best.ok_or_else(|| Error::op(self.name(), "no combination of thresholds separates the values"))
     }

@@ -5,7 +5,9 @@ use super::counts::{Centres, Distribution, Rule};
 use crate::error::{Error, Result};
 
 /// The numbers that scikit-image computes in: those of the bin centres.
-pub(super) trait Centre: Copy + PartialOrd + std::ops::Mul<Output = Self> + std::ops::Sub<Output = Self> {
+pub(super) trait Centre:
+    Copy + PartialOrd + std::ops::Mul<Output = Self> + std::ops::Sub<Output = Self>
+{
     fn of(count: f32) -> Self;
     fn plus(self, other: Self) -> Self;
     fn over(self, weight: f32) -> Self;
@@ -175,7 +177,8 @@ impl Rule for Isodata {
         }
         let counts = seen.single_counts();
         let bin = with_centres!(&seen.centres, c => first_halfway(&counts, c));
-        let bin = bin.ok_or_else(|| Error::op(self.name(), "no bin lies halfway between the means on its two sides"))?;
+        let bin =
+            bin.ok_or_else(|| Error::op(self.name(), "no bin lies halfway between the means on its two sides"))?;
         Ok(vec![seen.centres.at(bin)])
     }
 }
@@ -273,16 +276,16 @@ impl Rule for Minimum {
     }
 }
 
-/// `scipy.ndimage.uniform_filter1d(x, 3)`: a running mean in double, rounded to single.
+/// `scipy.ndimage.uniform_filter1d(x, 3)`: a running sum in double, the means rounded to single.
 fn mean_of_three(x: &[f32]) -> Vec<f32> {
     let last = x.len() - 1;
     let at = |i: usize| f64::from(x[i.saturating_sub(1).min(last)]);
-    let mut mean = (at(0) + at(1) + at(2)) / 3.0;
+    let mut sum = at(0) + at(1) + at(2);
     let mut means = Vec::with_capacity(x.len());
-    means.push(mean as f32);
+    means.push((sum / 3.0) as f32);
     for i in 1..x.len() {
-        mean += (at(i + 2) - at(i - 1)) / 3.0;
-        means.push(mean as f32);
+        sum += at(i + 2) - at(i - 1);
+        means.push((sum / 3.0) as f32);
     }
     means
 }
