@@ -71,7 +71,8 @@ fn as_json(path: &str, source: &dyn Source) -> Json {
 }
 
 fn file_size(source: &dyn Source) -> Option<u64> {
-    Some(std::fs::metadata(source.path()?).ok()?.len())
+    let file = std::fs::metadata(source.path()?).ok()?;
+    file.is_file().then(|| file.len())
 }
 
 /// `512 × 640`; of a scalar, `one number`.

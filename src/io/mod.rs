@@ -15,6 +15,8 @@ mod table;
 mod tiff;
 #[cfg(any(feature = "tiff", feature = "image"))]
 mod units;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 use open::name_axes;
 pub use open::{CreateOptions, OpenOptions, create, create_with, open};

@@ -59,13 +59,17 @@ impl CreateOptions {
 const WRITABLE: &str = ".npy, .tif, .tiff, .png, raw:PATH";
 
 /// What can be read, for messages.
-const READABLE: &str = ".npy, TIFF, PNG, JPEG, raw:PATH?shape=…&dtype=…";
+const READABLE: &str = ".npy, TIFF, Zarr, OME-Zarr, PNG, JPEG, raw:PATH?shape=…&dtype=…";
 
 /// Opens an image: by its first bytes, or by a description (`raw:PATH?shape=…&dtype=…`). Only the header is read.
 ///
 /// # Errors
 /// When the file is missing, not readable, of an unknown format, or not what it claims to be.
 pub fn open(path: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
+    let folder = Path::new(path);
+    if is_zarr(folder) {
+        return open_zarr(folder, options);
+    }
     let only_level = || match options.level {
         Some(level @ 1..) => Err(Error::Usage(format!("{path}: has only level 0, not {level}"))),
         _ => Ok(()),
@@ -203,7 +207,10 @@ use super::tiff::{create as create_tiff, open as open_tiff};
 #[cfg(feature = "image")]
 use super::image::{create_png, open_jpeg, open_png};
 
-#[cfg(not(all(feature = "tiff", feature = "image")))]
+#[cfg(feature = "zarr")]
+use super::zarr::{is_node as is_zarr, open as open_zarr};
+
+#[cfg(not(all(feature = "tiff", feature = "image", feature = "zarr")))]
 mod left_out {
     use super::*;
 
@@ -240,6 +247,16 @@ fn open_jpeg(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
 #[cfg(not(feature = "image"))]
 fn create_png(path: &Path, _: &ArraySpec, _: bool) -> Result<Box<dyn Sink>> {
     left_out::cannot_create(path, "image")
+}
+
+#[cfg(not(feature = "zarr"))]
+fn is_zarr(path: &Path) -> bool {
+    path.join("zarr.json").is_file() || path.join(".zarray").is_file() || path.join(".zgroup").is_file()
+}
+
+#[cfg(not(feature = "zarr"))]
+fn open_zarr(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
+    left_out::cannot_open(path, "zarr")
 }
 
 #[cfg(test)]

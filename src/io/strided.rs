@@ -289,7 +289,7 @@ fn turn_sized<const N: usize>(block: &[u8], n: usize, out: &mut [u8], to: usize,
 }
 
 /// Brings fetched elements into the machine's byte order, and truth values to 0 and 1.
-fn settle(row: &mut [u8], dtype: DType, swapped: bool) {
+pub(super) fn settle(row: &mut [u8], dtype: DType, swapped: bool) {
     if swapped {
         swap(row, dtype.size());
     }
