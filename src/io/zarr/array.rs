@@ -155,7 +155,9 @@ impl Found {
                 continue;
             }
             match name {
-                "sharding_indexed" if i == 0 && codecs.len() == 1 && self.shard.is_none() => return self.sharded(codec),
+                "sharding_indexed" if i == 0 && codecs.len() == 1 && self.shard.is_none() => {
+                    return self.sharded(codec);
+                }
                 "sharding_indexed" => return Err("has shards inside other codecs, which are not read".into()),
                 "bytes" | "endian" | "packbits" if place.is_none() => place = Some(codec),
                 "transpose" | "bitround" | "fixedscaleoffset" | "squeeze" | "reshape" => before.push(codec),

@@ -228,15 +228,8 @@ mod tests {
         }
     }
 
-    const ALL: [Squeeze; 7] = [
-        Squeeze::Gzip,
-        Squeeze::Zlib,
-        Squeeze::Zstd,
-        Squeeze::Bz2,
-        Squeeze::Lz4,
-        Squeeze::Blosc,
-        Squeeze::Crc32c,
-    ];
+    const ALL: [Squeeze; 7] =
+        [Squeeze::Gzip, Squeeze::Zlib, Squeeze::Zstd, Squeeze::Bz2, Squeeze::Lz4, Squeeze::Blosc, Squeeze::Crc32c];
 
     #[test]
     fn what_was_packed_comes_out_and_never_more_than_promised() {

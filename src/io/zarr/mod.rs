@@ -98,10 +98,8 @@ fn facts(pixels: &Pixels, format: String) -> Facts {
     let squeezers = pixels.codecs.iter().filter(|c| !matches!(c.as_str(), "bytes" | "endian" | "transpose" | "crc32c"));
     let squeezers: Vec<&str> = squeezers.map(String::as_str).collect();
     let compression = if squeezers.is_empty() { "none".into() } else { squeezers.join(", ") };
-    let mut more = vec![
-        ("zarr version".into(), pixels.version.to_string()),
-        ("codecs".into(), pixels.codecs.join(", ")),
-    ];
+    let mut more =
+        vec![("zarr version".into(), pixels.version.to_string()), ("codecs".into(), pixels.codecs.join(", "))];
     if pixels.shard.is_some() {
         more.push(("shards".into(), times(&pixels.stored)));
     }

@@ -124,7 +124,10 @@ impl Image {
             let mut axis = Axis::new(name);
             axis.size = Some(size).filter(|&s| measured && s.is_finite() && s > 0.0);
             axis.unit = unit.filter(|_| axis.size.is_some());
-            let _ = origin;
+            axis.origin = Some(origin).filter(|o| o.is_finite() && name != 'c').unwrap_or(0.0);
+            if name == 'c' && self.channels.len() as u64 == spec.shape[i] {
+                axis.labels = self.channels.clone();
+            }
             axis
         };
         let axes = letters.into_iter().enumerate().map(axis).collect();
