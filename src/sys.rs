@@ -115,6 +115,23 @@ pub fn preallocate(file: &File, len: u64) -> io::Result<()> {
     file.set_len(len)
 }
 
+/// Brings all files of a folder to the disk.
+///
+/// # Errors
+/// The system's error.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let Ok(open) = File::open(folder) {
+        // One call for thousands of small files.
+        return Ok(rustix::fs::syncfs(&open)?);
+    }
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        if path.is_dir() { sync_folder(&path)? } else { File::open(&path)?.sync_all()? }
+    }
+    Ok(())
+}
+
 fn linux_file(path: impl AsRef<Path>) -> Option<String> {
     if cfg!(target_os = "linux") { std::fs::read_to_string(path).ok() } else { None }
 }

@@ -8,6 +8,8 @@ mod image;
 mod npy;
 mod open;
 mod partial;
+#[cfg(feature = "zarr")]
+mod pyramid;
 mod raw;
 mod strided;
 mod table;

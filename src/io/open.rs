@@ -56,7 +56,7 @@ impl CreateOptions {
 }
 
 /// What can be written, for messages.
-const WRITABLE: &str = ".npy, .tif, .tiff, .png, raw:PATH";
+const WRITABLE: &str = ".npy, .zarr, .ome.zarr, .tif, .tiff, .png, raw:PATH";
 
 /// What can be read, for messages.
 const READABLE: &str = ".npy, TIFF, Zarr, OME-Zarr, PNG, JPEG, raw:PATH?shape=…&dtype=…";
@@ -115,7 +115,9 @@ pub fn create_with(path: &str, spec: &ArraySpec, options: &CreateOptions) -> Res
         "npy" => plain(&[]).and_then(|()| npy::create(file, spec, overwrite)),
         "tif" | "tiff" => plain(&[]).and_then(|()| create_tiff(file, spec, overwrite)),
         "png" => plain(&[]).and_then(|()| create_png(file, spec, overwrite)),
-        "zarr" | "jpg" | "jpeg" => {
+        "zarr" => create_zarr(file, spec, options),
+        _ if is_label(file) => create_zarr(file, spec, options),
+        "jpg" | "jpeg" => {
             Err(Error::Usage(format!("{path}: this format is not written yet; can be written: {WRITABLE}")))
         }
         _ => Err(Error::Usage(format!("{path}: unknown ending; can be written: {WRITABLE}"))),
@@ -173,6 +175,12 @@ fn unknown(path: &Path) -> String {
     }
 }
 
+/// Whether a path is that of a label image below an OME-Zarr image: `image.ome.zarr/labels/cells`.
+fn is_label(path: &Path) -> bool {
+    let labels = path.parent().filter(|p| p.file_name().is_some_and(|name| name == "labels"));
+    labels.and_then(Path::parent).is_some_and(is_zarr)
+}
+
 fn ending(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
@@ -208,7 +216,7 @@ use super::tiff::{create as create_tiff, open as open_tiff};
 use super::image::{create_png, open_jpeg, open_png};
 
 #[cfg(feature = "zarr")]
-use super::zarr::{is_node as is_zarr, open as open_zarr};
+use super::zarr::{create as create_zarr, is_node as is_zarr, open as open_zarr};
 
 #[cfg(not(all(feature = "tiff", feature = "image", feature = "zarr")))]
 mod left_out {
@@ -255,6 +263,11 @@ fn is_zarr(path: &Path) -> bool {
 }
 
 #[cfg(not(feature = "zarr"))]
+fn create_zarr(path: &Path, _: &ArraySpec, _: &CreateOptions) -> Result<Box<dyn Sink>> {
+    left_out::cannot_create(path, "zarr")
+}
+
+#[cfg(not(feature = "zarr"))]
 fn open_zarr(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
     left_out::cannot_open(path, "zarr")
 }
@@ -284,7 +297,7 @@ mod tests {
         let spec = ArraySpec::unnamed(&[2, 3], DType::U8);
         let error =
             |name: &str| create(folder.path().join(name).to_str().unwrap(), &spec, false).unwrap_err().to_string();
-        assert!(error("a.zarr/").contains("not written yet"));
+        assert!(create(folder.path().join("a.zarr/").to_str().unwrap(), &spec, false).is_ok());
         assert!(error("a.JPG").contains("not written yet"));
         assert!(error("a").contains(".npy"));
         assert!(error("no/a.npy").contains("does not exist"));

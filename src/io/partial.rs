@@ -1,4 +1,5 @@
-//! An output file that appears complete or not at all: written under a temporary name, fsynced once, renamed.
+//! An output, file or folder, that appears complete or not at all: written under a temporary name, fsynced once,
+//! renamed.
 
 use crate::error::{Bytes, Error, Result};
 use crate::sys;
@@ -32,10 +33,7 @@ impl Partial {
         if !folder.is_dir() {
             return Err(Error::format(path, format!("its folder {} does not exist", folder.display())));
         }
-        let mut temporary = OsString::from(".");
-        temporary.push(name);
-        temporary.push(".tilewise-partial");
-        let temporary = folder.join(temporary);
+        let temporary = folder.join(hidden(name));
         let partial = Partial { path: path.to_path_buf(), temporary, overwrite, file: None };
         partial.check_free()?;
         Ok(partial)
@@ -183,6 +181,186 @@ impl Drop for Partial {
     }
 }
 
+/// A folder that is not there yet.
+#[cfg(feature = "zarr")]
+#[derive(Debug)]
+pub(super) struct PartialFolder {
+    path: PathBuf,
+    temporary: PathBuf,
+    overwrite: bool,
+    /// The temporary folder, held open for its lock.
+    lock: Option<File>,
+    begun: bool,
+    /// Whether the folder it lies in is made with it.
+    makes_folder: bool,
+}
+
+#[cfg(feature = "zarr")]
+impl PartialFolder {
+    /// Checks that the output may be written; touches nothing. A folder that is replaced has to look like one of those
+    /// that are written, as `is_ours` tells.
+    ///
+    /// # Errors
+    /// When it exists and may not be overwritten, or its folder is missing.
+    pub fn new(path: &Path, overwrite: bool, is_ours: fn(&Path) -> bool) -> Result<Self> {
+        let folder = folder_of(path);
+        if !folder.is_dir() {
+            return Err(Error::format(path, format!("its folder {} does not exist", folder.display())));
+        }
+        PartialFolder::within(path, overwrite, is_ours)
+    }
+
+    /// The same for an output whose folder is made with it where it is missing.
+    ///
+    /// # Errors
+    /// When it exists and may not be overwritten.
+    pub fn within(path: &Path, overwrite: bool, is_ours: fn(&Path) -> bool) -> Result<Self> {
+        let Some(name) = path.file_name() else {
+            return Err(Error::Usage(format!("{}: is not the name of a folder", path.display())));
+        };
+        let folder = folder_of(path);
+        let partial = PartialFolder {
+            path: path.to_path_buf(),
+            temporary: folder.join(hidden(name)),
+            overwrite,
+            lock: None,
+            begun: false,
+            makes_folder: !folder.exists(),
+        };
+        partial.check_free()?;
+        if path.is_dir() && !is_ours(path) && path.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Error::Usage(format!("{}: is a folder of something else", path.display())));
+        }
+        Ok(partial)
+    }
+
+    /// The output's name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder to write in.
+    pub fn folder(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Creates the temporary folder, in place of what a killed run left there.
+    ///
+    /// # Errors
+    /// When its folder cannot be written, or another run is writing the same output.
+    pub fn begin(&mut self) -> Result<()> {
+        let fail = |e: std::io::Error| Error::io(&self.path, "cannot be created", e);
+        if self.makes_folder {
+            std::fs::create_dir_all(folder_of(&self.path)).map_err(fail)?;
+        }
+        match std::fs::create_dir(&self.temporary) {
+            Ok(()) => self.lock = self.locked()?,
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                if !self.temporary.symlink_metadata().map_err(fail)?.is_dir() {
+                    std::fs::remove_file(&self.temporary).map_err(fail)?;
+                    std::fs::create_dir(&self.temporary).map_err(fail)?;
+                }
+                self.lock = self.locked()?;
+                for entry in self.temporary.read_dir().map_err(fail)? {
+                    remove(&entry.map_err(fail)?.path()).map_err(fail)?;
+                }
+            }
+            Err(e) => return Err(fail(e)),
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    /// The temporary folder, locked where folders can be.
+    fn locked(&self) -> Result<Option<File>> {
+        let Ok(folder) = File::open(&self.temporary) else { return Ok(None) };
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let what = "another run is writing it".to_string();
+                Err(Error::File { path: self.path.clone(), what, source: None })
+            }
+            _ => Ok(Some(folder)),
+        }
+    }
+
+    /// Completes the output. One that it replaces is moved aside first and removed after.
+    ///
+    /// # Errors
+    /// When the disk is full or fails, or the output has appeared meanwhile; nothing is left behind then.
+    pub fn commit(&mut self) -> Result<()> {
+        let done = self.finish();
+        match done.is_ok() {
+            true => self.begun = false,
+            false => self.abort(),
+        }
+        self.lock = None;
+        done
+    }
+
+    fn finish(&self) -> Result<()> {
+        sys::sync_folder(&self.temporary).map_err(|e| Error::io(&self.path, "cannot be written", e))?;
+        self.check_free()?;
+        let renamed = |e| Error::io(&self.path, "cannot be renamed to", e);
+        if self.path.symlink_metadata().is_err() {
+            return std::fs::rename(&self.temporary, &self.path).map_err(renamed);
+        }
+        let mut old = hidden(self.path.file_name().unwrap_or_default());
+        old.push("-replaced");
+        let old = folder_of(&self.path).join(old);
+        if old.symlink_metadata().is_ok() {
+            remove(&old).map_err(renamed)?;
+        }
+        std::fs::rename(&self.path, &old).map_err(renamed)?;
+        if let Err(e) = std::fs::rename(&self.temporary, &self.path) {
+            let _ = std::fs::rename(&old, &self.path);
+            return Err(renamed(e));
+        }
+        remove(&old).map_err(|e| Error::io(&old, "cannot be removed", e))
+    }
+
+    fn check_free(&self) -> Result<()> {
+        if !self.overwrite && self.path.symlink_metadata().is_ok() {
+            return Err(Error::Usage(format!("{}: exists; --overwrite replaces it", self.path.display())));
+        }
+        Ok(())
+    }
+
+    /// Removes the temporary folder.
+    pub fn abort(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            let _ = std::fs::remove_dir_all(&self.temporary);
+            if self.makes_folder {
+                // Only if nothing else has come into it.
+                let _ = std::fs::remove_dir(folder_of(&self.path));
+            }
+        }
+        self.lock = None;
+    }
+}
+
+#[cfg(feature = "zarr")]
+impl Drop for PartialFolder {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+#[cfg(feature = "zarr")]
+fn remove(path: &Path) -> std::io::Result<()> {
+    match path.symlink_metadata()?.is_dir() {
+        true => std::fs::remove_dir_all(path),
+        false => std::fs::remove_file(path),
+    }
+}
+
+/// The name under which an output is written.
+fn hidden(name: &std::ffi::OsStr) -> OsString {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".tilewise-partial");
+    hidden
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -254,6 +432,36 @@ mod tests {
         out.write_at(0, b"ok").unwrap();
         out.commit().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"ok");
+    }
+
+    #[cfg(feature = "zarr")]
+    #[test]
+    fn folders_appear_whole_and_replace_only_their_like() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.zarr");
+        let ours: fn(&Path) -> bool = |path| path.join("mark").is_file();
+        std::fs::create_dir(folder.path().join(".a.zarr.tilewise-partial")).unwrap();
+        std::fs::write(folder.path().join(".a.zarr.tilewise-partial/left"), "by a killed run").unwrap();
+        for text in ["one", "two"] {
+            let mut out = PartialFolder::new(&path, true, ours).unwrap();
+            out.begin().unwrap();
+            assert_eq!(names(out.folder()).len(), 0);
+            let mut second = PartialFolder::new(&path, true, ours).unwrap();
+            assert!(second.begin().unwrap_err().to_string().ends_with("another run is writing it"));
+            drop(second);
+            std::fs::write(out.folder().join("mark"), text).unwrap();
+            out.commit().unwrap();
+            assert_eq!(std::fs::read_to_string(path.join("mark")).unwrap(), text);
+            assert_eq!(names(folder.path()), ["a.zarr"]);
+        }
+        assert!(PartialFolder::new(&path, false, ours).unwrap_err().to_string().contains("--overwrite"));
+        std::fs::remove_file(path.join("mark")).unwrap();
+        std::fs::write(path.join("precious"), "").unwrap();
+        assert!(PartialFolder::new(&path, true, ours).unwrap_err().to_string().contains("something else"));
+        let mut out = PartialFolder::new(&folder.path().join("b"), false, ours).unwrap();
+        out.begin().unwrap();
+        drop(out);
+        assert_eq!(names(folder.path()), ["a.zarr"]);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Zarr, versions 2 and 3, and OME-Zarr. zarrs reads the metadata; chunks are found and decoded here, so that they
-//! take no more memory than the bill says and no threads but ours.
+//! take no more memory than the bill says and no threads but ours. What is written is described and packed here, too.
 
 mod array;
 mod codec;
+mod layout;
 mod ngff;
+mod pack;
 mod shard;
+mod sink;
 mod source;
 mod store;
 
@@ -16,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use store::{ArrayNode, Group, Node};
 
+pub(in crate::io) use sink::create;
 pub(in crate::io) use store::is_node;
 
 /// Opens a folder of a Zarr store: an array, an OME-Zarr image or label image, or what bioformats2raw wrote.

@@ -2,8 +2,9 @@
 
 use super::array::{distinct, letter};
 use super::store::Group;
-use crate::array::{ArraySpec, Axis};
-use serde_json::{Map, Value};
+use crate::array::{ArraySpec, Axis, Dims};
+use crate::io::pyramid::Method;
+use serde_json::{Map, Value, json};
 
 /// A multiscale image.
 #[derive(Debug)]
@@ -155,4 +156,117 @@ impl Image {
             format!("has axes called {}; they need names of one letter each", names.join(", "))
         })
     }
+}
+
+/// The order in which OME-Zarr wants the axes of an array: time, channels, space; as places in the array.
+///
+/// # Errors
+/// A message when it cannot hold such an array.
+pub(super) fn order(spec: &ArraySpec) -> Result<Vec<usize>, String> {
+    let letters = spec.letters();
+    let wrong = |what: &str| Err(format!("{what} (its axes are '{letters}'): axes= names them, .zarr takes any array"));
+    let rank_of = |name: char| match name {
+        't' => 0,
+        'x' | 'y' | 'z' => 2,
+        _ => 1,
+    };
+    let mut order: Vec<usize> = (0..spec.rank()).collect();
+    // `z` before `y` before `x`.
+    order.sort_by_key(|&a| (rank_of(spec.axes[a].name), std::cmp::Reverse(spec.axes[a].name)));
+    let of_kind = |rank: u8| spec.axes.iter().filter(|a| rank_of(a.name) == rank).count();
+    match (of_kind(1), of_kind(2)) {
+        (0 | 1, 2 | 3) => Ok(order),
+        (_, 0 | 1) => wrong("OME-Zarr images have two or three axes of space"),
+        _ => wrong("OME-Zarr images have one axis at most besides t, z, y, x"),
+    }
+}
+
+/// What is written about an image.
+pub(super) struct Description<'a> {
+    pub spec: &'a ArraySpec,
+    pub version: &'a str,
+    pub name: &'a str,
+    /// The shapes of all levels and the axes that were halved.
+    pub levels: &'a [Dims],
+    pub halved: &'a [bool],
+    pub method: Method,
+    pub label: bool,
+}
+
+impl Description<'_> {
+    /// The attributes of the image's group.
+    pub fn attributes(&self) -> Map<String, Value> {
+        let mut ome = Map::new();
+        let mut image = json!({
+            "name": self.name,
+            "axes": self.spec.axes.iter().map(axis_json).collect::<Vec<_>>(),
+            "datasets": (0..self.levels.len()).map(|k| self.dataset(k)).collect::<Vec<_>>(),
+        });
+        if self.levels.len() > 1 {
+            image["type"] = json!(self.method.name());
+        }
+        if self.version == "0.4" {
+            image["version"] = json!(self.version);
+        } else {
+            ome.insert("version".into(), json!(self.version));
+        }
+        ome.insert("multiscales".into(), json!([image]));
+        if let Some(omero) = self.omero() {
+            ome.insert("omero".into(), omero);
+        }
+        if self.label {
+            let mut label = json!({ "source": { "image": "../../" } });
+            if self.version == "0.4" {
+                label["version"] = json!(self.version);
+            }
+            ome.insert("image-label".into(), label);
+        }
+        match self.version {
+            "0.4" => ome,
+            _ => Map::from_iter([("ome".to_string(), Value::Object(ome))]),
+        }
+    }
+
+    fn dataset(&self, level: usize) -> Value {
+        let (mut scale, mut translation) = (Vec::new(), Vec::new());
+        for (i, axis) in self.spec.axes.iter().enumerate() {
+            let size = axis.size.unwrap_or(1.0);
+            // An axis of one pixel is not halved any further.
+            let halvings = self.levels[..level].iter().filter(|shape| self.halved[i] && shape[i] > 1).count();
+            scale.push(size * 2f64.powi(halvings as i32));
+            translation.push(axis.origin + size * self.method.shift(halvings));
+        }
+        let mut transformations = vec![json!({ "type": "scale", "scale": scale })];
+        if translation.iter().any(|&t| t != 0.0) {
+            transformations.push(json!({ "type": "translation", "translation": translation }));
+        }
+        json!({ "path": level.to_string(), "coordinateTransformations": transformations })
+    }
+
+    /// The names of the channels, with what viewers insist on beside them.
+    fn omero(&self) -> Option<Value> {
+        const COLOURS: [&str; 6] = ["0000FF", "00FF00", "FF0000", "FF00FF", "00FFFF", "FFFF00"];
+        let channels = &self.spec.axes[self.spec.axis('c')?].labels;
+        let (low, high) = match self.spec.dtype.integer_range() {
+            Some((low, high)) => (low as f64, high as f64),
+            None => (0.0, 1.0),
+        };
+        let window = json!({ "min": low, "max": high, "start": low, "end": high });
+        let channel = |(i, label): (usize, &String)| json!({ "label": label, "color": COLOURS[i % COLOURS.len()], "active": true, "window": window });
+        let channels: Vec<Value> = channels.iter().enumerate().map(channel).collect();
+        (!channels.is_empty()).then(|| json!({ "channels": channels }))
+    }
+}
+
+fn axis_json(axis: &Axis) -> Value {
+    let mut value = json!({ "name": axis.name.to_string() });
+    let kind = match axis.name {
+        't' => Some("time"),
+        'c' => Some("channel"),
+        'x' | 'y' | 'z' => Some("space"),
+        _ => None,
+    };
+    kind.map(|kind| value["type"] = json!(kind));
+    axis.unit.as_ref().map(|unit| value["unit"] = json!(unit));
+    value
 }
