@@ -107,7 +107,10 @@ impl Store {
             open.len += bytes.len() as u64;
             self.write(at, offset, bytes)?;
         }
-        match self.shards.remove(&id).filter(|_| last) {
+        if !last {
+            return Ok(());
+        }
+        match self.shards.remove(&id) {
             // A shard without chunks is not stored.
             Some(done) if done.len > 0 => self.write(at, done.len, &index_bytes(&done.index)),
             _ => Ok(()),
