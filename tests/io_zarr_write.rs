@@ -193,3 +193,33 @@ fn an_aborted_output_leaves_nothing() {
     drop(out);
     assert!(files_in(folder.path()).is_empty());
 }
+
+/// Used by `scripts/check_zarr.py`: lines of input.npy, output, axes, version, compression, chunks, shards, tab-separated.
+#[test]
+#[ignore = "driven by scripts/check_zarr.py"]
+fn write_jobs() {
+    let jobs = std::fs::read_to_string(std::env::var("TILEWISE_JOBS").unwrap()).unwrap();
+    let mut rng = Rng(13);
+    for job in jobs.lines() {
+        let [input, output, axes, version, compression, chunks, shards] = job.split('\t').collect::<Vec<_>>()[..]
+        else {
+            panic!("{job}");
+        };
+        let source = open(input, &OpenOptions::default()).unwrap();
+        let data = read_box(&*source, ACCESSES[0], &Region::whole(&source.spec().shape)).unwrap();
+        let spec = match axes {
+            "" => source.spec().clone(),
+            _ => ArraySpec { dtype: source.spec().dtype, ..image(&source.spec().shape, axes) },
+        };
+        let text = |s: &str| (!s.is_empty()).then(|| s.to_string());
+        let lengths = |s: &str| (!s.is_empty()).then(|| s.split(',').map(|n| n.parse().unwrap()).collect());
+        let options = CreateOptions {
+            chunks: lengths(chunks),
+            shards: lengths(shards),
+            compression: text(compression),
+            format_version: text(version),
+            ..CreateOptions::default()
+        };
+        write_all(&mut rng, &mut *sink(Path::new(output), &spec, &options).unwrap(), &spec, &data).unwrap();
+    }
+}
