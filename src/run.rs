@@ -259,7 +259,8 @@ impl<'a> Run<'a> {
             }
             if let crate::graph::NodeKind::Source(source) = &array.node().kind
                 && let Some(path) = source.path()
-                && outputs.contains(&real_path(path))
+                // An output may be a folder in which an input lies.
+                && outputs.iter().any(|output| real_path(path).starts_with(output))
             {
                 return Err(Error::Usage(format!("{}: the output is also an input", path.display())));
             }

@@ -297,6 +297,7 @@ mod tests {
         let spec = ArraySpec::unnamed(&[2, 3], DType::U8);
         let error =
             |name: &str| create(folder.path().join(name).to_str().unwrap(), &spec, false).unwrap_err().to_string();
+        #[cfg(feature = "zarr")]
         assert!(create(folder.path().join("a.zarr/").to_str().unwrap(), &spec, false).is_ok());
         assert!(error("a.JPG").contains("not written yet"));
         assert!(error("a").contains(".npy"));

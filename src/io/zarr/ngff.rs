@@ -266,7 +266,11 @@ fn axis_json(axis: &Axis) -> Value {
         'x' | 'y' | 'z' => Some("space"),
         _ => None,
     };
-    kind.map(|kind| value["type"] = json!(kind));
-    axis.unit.as_ref().map(|unit| value["unit"] = json!(unit));
+    if let Some(kind) = kind {
+        value["type"] = json!(kind);
+    }
+    if let Some(unit) = &axis.unit {
+        value["unit"] = json!(unit);
+    }
     value
 }

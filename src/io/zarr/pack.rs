@@ -13,7 +13,7 @@ use zarrs::array::codec::{BloscCompressor, BloscShuffleMode, blosc_compress_byte
 pub(super) const REDUCED: u64 = u64::MAX;
 
 /// Memory of the compressors: tables of zstd at its higher levels, of deflate, of blosc besides its blocks.
-const ZSTD: [(i32, u64); 3] = [(4, 4 << 20), (9, 16 << 20), (19, 96 << 20)];
+const ZSTD: [(i32, u64); 4] = [(3, 2 << 20), (4, 4 << 20), (9, 16 << 20), (19, 96 << 20)];
 const DEFLATE: u64 = 512 << 10;
 const BLOSC: u64 = 1 << 20;
 

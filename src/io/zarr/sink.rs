@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::ngff::Description;
 use super::pack::{self, Packer, REDUCED};
 use super::store::{self, Node};
-use crate::array::{ArraySpec, Dims, Region, View, grid_len};
+use crate::array::{ArraySpec, Dims, Region, View, elements, grid_len};
 use crate::error::{Error, Result};
 use crate::io::partial::PartialFolder;
 use crate::io::pyramid::{Levels, reduced};
@@ -174,6 +174,17 @@ impl ZarrSink {
     /// Boxes in which the levels of a pyramid are made.
     fn level_box(&self) -> Dims {
         self.layout.unit()
+    }
+
+    /// Levels in a folder that is memory: all of them at the end, and two in scratch files while they are made.
+    fn levels_on_tmpfs(&self) -> u64 {
+        if !sys::is_memory_backed(folder_above(self.out.path())) {
+            return 0;
+        }
+        let size = self.layout.spec.dtype.size() as u64;
+        let bytes = |levels: &[Dims]| levels.iter().map(|shape| elements(shape).saturating_mul(size)).sum::<u64>();
+        let levels = &self.layout.levels[1..];
+        bytes(levels).saturating_add(bytes(&levels[..levels.len().min(2)]))
     }
 
     fn finish_levels(&mut self) -> Result<()> {
@@ -400,7 +411,8 @@ impl Sink for ZarrSink {
             _ => {
                 let boxes = self.level_box();
                 let bill = pack::bill(layout, &boxes);
-                bill.per_tile + bill.per_worker + Levels::bill(&boxes, layout.spec.dtype)
+                let held = bill.per_tile + bill.per_worker + Levels::bill(&boxes, layout.spec.dtype);
+                held + self.levels_on_tmpfs()
             }
         };
         indices + levels + (64 << 10)
