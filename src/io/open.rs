@@ -113,7 +113,7 @@ pub fn create_with(path: &str, spec: &ArraySpec, options: &CreateOptions) -> Res
     let file = Path::new(path.trim_end_matches('/'));
     match ending(file).as_str() {
         "npy" => plain(&[]).and_then(|()| npy::create(file, spec, overwrite)),
-        "tif" | "tiff" => plain(&[]).and_then(|()| create_tiff(file, spec, overwrite)),
+        "tif" | "tiff" => plain(&TIFF_OPTIONS).and_then(|()| create_tiff(file, spec, options)),
         "png" => plain(&[]).and_then(|()| create_png(file, spec, overwrite)),
         "zarr" => create_zarr(file, spec, options),
         _ if is_label(file) => create_zarr(file, spec, options),
@@ -210,7 +210,7 @@ pub(super) fn name_axes(mut spec: ArraySpec, options: &OpenOptions, path: &Path)
 }
 
 #[cfg(feature = "tiff")]
-use super::tiff::{create as create_tiff, open as open_tiff};
+use super::tiff::{OPTIONS as TIFF_OPTIONS, create as create_tiff, open as open_tiff};
 
 #[cfg(feature = "image")]
 use super::image::{create_png, open_jpeg, open_png};
@@ -238,7 +238,10 @@ fn open_tiff(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
 }
 
 #[cfg(not(feature = "tiff"))]
-fn create_tiff(path: &Path, _: &ArraySpec, _: bool) -> Result<Box<dyn Sink>> {
+const TIFF_OPTIONS: [&str; 0] = [];
+
+#[cfg(not(feature = "tiff"))]
+fn create_tiff(path: &Path, _: &ArraySpec, _: &CreateOptions) -> Result<Box<dyn Sink>> {
     left_out::cannot_create(path, "tiff")
 }
 

@@ -16,4 +16,4 @@ mod tables;
 mod xml;
 
 pub use open::open;
-pub use sink::create;
+pub use sink::{OPTIONS, create};

@@ -4,6 +4,8 @@ mod jpeg;
 mod packbits;
 mod predictor;
 
+pub(super) use predictor::{apply_float, apply_horizontal};
+
 use super::page::{Method, Page, Predictor};
 use crate::io::strided::swap;
 use libdeflater::{DecompressionError, Decompressor};

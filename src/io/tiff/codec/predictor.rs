@@ -56,6 +56,38 @@ pub(super) fn undo_float(row: &mut [u8], planes: &mut [u8], size: usize, samples
     }
 }
 
+/// Puts the difference to its left neighbour in place of each element, in the machine's byte order.
+pub(in crate::io::tiff) fn apply_horizontal(row: &mut [u8], size: usize, samples: usize) {
+    match size {
+        1 => subtract::<u8, 1>(row, samples, u8::wrapping_sub),
+        2 => subtract::<u16, 2>(row, samples, u16::wrapping_sub),
+        4 => subtract::<u32, 4>(row, samples, u32::wrapping_sub),
+        _ => subtract::<u64, 8>(row, samples, u64::wrapping_sub),
+    }
+}
+
+fn subtract<T: Pod, const N: usize>(row: &mut [u8], samples: usize, sub: impl Fn(T, T) -> T) {
+    // From the right, so that the left neighbour is still itself.
+    for i in (samples * N..row.len()).step_by(N).rev() {
+        let left = bytemuck::pod_read_unaligned(&row[i - samples * N..][..N]);
+        let difference = sub(bytemuck::pod_read_unaligned(&row[i..i + N]), left);
+        row[i..i + N].copy_from_slice(bytemuck::bytes_of(&difference));
+    }
+}
+
+/// Takes floats apart, the highest bytes of all of them first, and puts differences of bytes in their place.
+pub(in crate::io::tiff) fn apply_float(row: &mut [u8], planes: &mut [u8], size: usize, samples: usize) {
+    let count = row.len() / size;
+    for (i, e) in row.chunks_exact(size).enumerate() {
+        for (k, &byte) in e.iter().enumerate() {
+            let plane = if cfg!(target_endian = "little") { size - 1 - k } else { k };
+            planes[plane * count + i] = byte;
+        }
+    }
+    row.copy_from_slice(planes);
+    apply_horizontal(row, 1, samples);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +103,23 @@ mod tests {
         let mut row = [u64::MAX, 2, 3];
         undo_horizontal(bytemuck::cast_slice_mut(&mut row), 8, 1);
         assert_eq!(row, [u64::MAX, 1, 4]);
+    }
+
+    #[test]
+    fn what_is_applied_is_undone() {
+        let row: Vec<u8> = (0..240u32).map(|i| (i * i / 3) as u8).collect();
+        for (size, samples) in [(1, 1), (1, 3), (2, 1), (2, 3), (4, 1), (4, 2), (8, 1), (8, 3)] {
+            let mut changed = row.clone();
+            apply_horizontal(&mut changed, size, samples);
+            assert_ne!(changed, row);
+            undo_horizontal(&mut changed, size, samples);
+            assert_eq!(changed, row);
+            if size > 2 {
+                apply_float(&mut changed, &mut [0; 240], size, samples);
+                undo_float(&mut changed, &mut [0; 240], size, samples);
+                assert_eq!(changed, row);
+            }
+        }
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! Writing: uncompressed strips behind the directories of all pages. Everything's position is known before the first
+//! Uncompressed strips behind the directories of all pages. Everything's position is known before the first
 //! pixel, so tiles come in any order, and what is in the file while it grows never has to be moved.
 
-use super::shaped::Shaped;
+use super::{MAX_CLASSIC, Pages, usage};
 use crate::array::{ArraySpec, DType, Region, View};
 use crate::error::{Error, Result};
 use crate::io::partial::Partial;
-use crate::io::strided::{BoxWriter, FlatSink, Place, shape_text};
-use crate::io::units::per_centimeter;
+use crate::io::strided::{BoxWriter, FlatSink, Place};
 use crate::io::{Order, Sink};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -24,9 +23,6 @@ const MAX_STRIPS: u64 = 8192;
 /// Memory for a page's tables while its directory is written: positions and lengths, once as numbers, once as bytes.
 const TABLES_BILL: u64 = MAX_STRIPS * 8 * 4 + (64 << 10);
 
-/// Classic TIFF up to this size, BigTIFF above: 4 GiB, less a margin for programs that add tags.
-const MAX_CLASSIC: u64 = (4 << 30) - (16 << 20);
-
 /// Pixels start at a multiple of this.
 const ALIGN: u64 = 64;
 
@@ -36,7 +32,7 @@ const ALIGN: u64 = 64;
 /// When it may not be written there, or a TIFF cannot hold such an array.
 pub fn create(path: &Path, spec: &ArraySpec, overwrite: bool) -> Result<Box<dyn Sink>> {
     let out = Partial::new(path, overwrite)?;
-    let pages = Pages::new(spec).map_err(|what| Error::Usage(format!("{}: {what}", path.display())))?;
+    let pages = Strips::new(Pages::new(spec).map_err(|what| usage(path, what))?, spec);
     let place = pages.place(spec).ok_or_else(|| Error::format(path, "the array is larger than any file can be"))?;
     let len = place.offset + spec.bytes();
     let boxes = BoxWriter::new(spec.dtype == DType::Bool);
@@ -46,7 +42,7 @@ pub fn create(path: &Path, spec: &ArraySpec, overwrite: bool) -> Result<Box<dyn 
 #[derive(Debug)]
 struct TiffSink {
     flat: FlatSink,
-    pages: Pages,
+    pages: Strips,
 }
 
 impl Sink for TiffSink {
@@ -91,7 +87,7 @@ impl Sink for TiffSink {
 impl TiffSink {
     fn write_directories(&self) -> Result<()> {
         let mut file = BufWriter::new(self.flat.out().file()?);
-        let encoded = self.pages.encode(&mut file, self.pages.count);
+        let encoded = self.pages.encode(&mut file, self.pages.pages.count);
         let done = encoded.map_err(into_io).and_then(|()| file.flush());
         done.map_err(|e| Error::io(self.path(), "cannot be written", e))
     }
@@ -104,72 +100,32 @@ fn into_io(e: tiff::TiffError) -> io::Error {
     }
 }
 
-/// An array as pages of strips.
+/// Pages of strips.
 #[derive(Debug)]
-struct Pages {
-    count: u64,
-    height: u64,
-    width: u64,
-    samples: u64,
-    /// Whether the channels are red, green, blue (and opacity).
-    colour: bool,
-    dtype: DType,
+struct Strips {
+    pages: Pages,
     rows: u64,
     row_bytes: u64,
-    description: Option<String>,
-    /// Pixels per centimetre along x and y.
-    resolution: Option<[(u32, u32); 2]>,
     big: bool,
     /// Where the pixels start.
     data: u64,
 }
 
-impl Pages {
-    fn new(spec: &ArraySpec) -> Result<Self, String> {
-        let rank = spec.rank();
-        let channels = spec.named && rank > 2 && spec.axes[rank - 1].name == 'c';
-        let inner = if channels { 3 } else { 2 };
-        if rank < 2 {
-            return Err(format!("a TIFF has at least two axes, this array has {rank}; .npy holds any"));
+impl Strips {
+    fn new(pages: Pages, spec: &ArraySpec) -> Self {
+        let row_bytes = pages.width * pages.samples * spec.dtype.size() as u64;
+        let rows = (STRIP / row_bytes).max(pages.height.div_ceil(MAX_STRIPS)).clamp(1, pages.height);
+        let mut strips = Strips { pages, rows, row_bytes, big: false, data: 0 };
+        strips.data = strips.header_bytes();
+        if strips.data.saturating_add(spec.bytes()) > MAX_CLASSIC {
+            strips.big = true;
+            strips.data = strips.header_bytes();
         }
-        if spec.elements() == 0 {
-            return Err(format!("a TIFF cannot be empty ({})", shape_text(&spec.shape)));
-        }
-        let (lead, page) = spec.shape.split_at(rank - inner);
-        let (height, width) = (page[0], page[1]);
-        let samples = if channels { page[2] } else { 1 };
-        if height.max(width) > u64::from(u32::MAX) || samples > u64::from(u16::MAX) {
-            return Err(format!("the pages of a TIFF cannot be as large as {}", shape_text(page)));
-        }
-        let row_bytes = width * samples * spec.dtype.size() as u64;
-        let rows = (STRIP / row_bytes).max(height.div_ceil(MAX_STRIPS)).clamp(1, height);
-        let count = lead.iter().product();
-        let axes = &spec.axes[rank - inner..];
-        let mut pages = Pages {
-            count,
-            height,
-            width,
-            samples,
-            colour: matches!(samples, 3 | 4),
-            dtype: spec.dtype,
-            rows,
-            row_bytes,
-            description: Shaped::describe(spec, count, samples > 1),
-            resolution: per_centimeter([&axes[1], &axes[0]]).and_then(|[x, y]| Some([fraction(x)?, fraction(y)?])),
-            big: false,
-            data: 0,
-        };
-        let length = |pages: &Pages| pages.data.saturating_add(spec.bytes());
-        pages.data = pages.header_bytes();
-        if length(&pages) > MAX_CLASSIC {
-            pages.big = true;
-            pages.data = pages.header_bytes();
-        }
-        Ok(pages)
+        strips
     }
 
     fn place(&self, spec: &ArraySpec) -> Option<Place> {
-        Place::packed(self.data, &spec.shape, self.dtype.size(), false, false).map(|(place, _)| place)
+        Place::packed(self.data, &spec.shape, spec.dtype.size(), false, false).map(|(place, _)| place)
     }
 
     /// Bytes before the pixels: found by writing a few directories to nowhere, since all but the first are alike.
@@ -182,8 +138,8 @@ impl Pages {
                 Err(_) => u64::MAX >> 1,
             }
         };
-        let few = size(self.count.min(2));
-        let more = if self.count > 2 { (size(3) - few).saturating_mul(self.count - 2) } else { 0 };
+        let few = size(self.pages.count.min(2));
+        let more = if self.pages.count > 2 { (size(3) - few).saturating_mul(self.pages.count - 2) } else { 0 };
         few.saturating_add(more).next_multiple_of(ALIGN)
     }
 
@@ -197,7 +153,7 @@ impl Pages {
     fn directories<W: Write + Seek, K: TiffKind>(&self, mut encoder: TiffEncoder<W, K>, pages: u64) -> TiffResult<()> {
         for page in 0..pages {
             let mut directory = encoder.image_directory()?;
-            if let (0, Some(text)) = (page, &self.description) {
+            if let (0, Some(text)) = (page, &self.pages.description) {
                 directory.write_tag(Tag::ImageDescription, text.as_str())?;
             }
             self.pixel_tags(&mut directory)?;
@@ -208,30 +164,31 @@ impl Pages {
     }
 
     fn pixel_tags<W: Write + Seek, K: TiffKind>(&self, to: &mut DirectoryEncoder<'_, W, K>) -> TiffResult<()> {
-        let samples = self.samples as usize;
-        let bits = 8 * self.dtype.size() as u16;
-        let format = match self.dtype {
+        let pages = &self.pages;
+        let samples = pages.samples as usize;
+        let bits = 8 * pages.dtype.size() as u16;
+        let format = match pages.dtype {
             d if d.is_float() => SampleFormat::IEEEFP,
             d if d.is_signed_integer() => SampleFormat::Int,
             _ => SampleFormat::Uint,
         };
-        let (meaning, known) = match self.colour {
+        let (meaning, known) = match pages.colour {
             true => (PhotometricInterpretation::RGB, 3),
             false => (PhotometricInterpretation::BlackIsZero, 1),
         };
-        to.write_tag(Tag::ImageWidth, self.width as u32)?;
-        to.write_tag(Tag::ImageLength, self.height as u32)?;
+        to.write_tag(Tag::ImageWidth, pages.width as u32)?;
+        to.write_tag(Tag::ImageLength, pages.height as u32)?;
         to.write_tag(Tag::BitsPerSample, &vec![bits; samples][..])?;
         to.write_tag(Tag::Compression, CompressionMethod::None)?;
         to.write_tag(Tag::PhotometricInterpretation, meaning)?;
-        to.write_tag(Tag::SamplesPerPixel, self.samples as u16)?;
+        to.write_tag(Tag::SamplesPerPixel, pages.samples as u16)?;
         to.write_tag(Tag::PlanarConfiguration, PlanarConfiguration::Chunky)?;
         to.write_tag(Tag::SampleFormat, &vec![format; samples][..])?;
         if samples > known {
-            let other = if self.colour { ExtraSamples::UnassociatedAlpha } else { ExtraSamples::Unspecified };
+            let other = if pages.colour { ExtraSamples::UnassociatedAlpha } else { ExtraSamples::Unspecified };
             to.write_tag(Tag::ExtraSamples, &vec![other; samples - known][..])?;
         }
-        if let Some([x, y]) = self.resolution {
+        if let Some([x, y]) = pages.resolution {
             let rational = |(n, d)| Rational { n, d };
             to.write_tag(Tag::XResolution, rational(x))?;
             to.write_tag(Tag::YResolution, rational(y))?;
@@ -245,10 +202,10 @@ impl Pages {
         to: &mut DirectoryEncoder<'_, W, K>,
         page: u64,
     ) -> TiffResult<()> {
-        let first = self.data.saturating_add(page * self.height * self.row_bytes);
-        let strips = self.height.div_ceil(self.rows);
+        let first = self.data.saturating_add(page * self.pages.height * self.row_bytes);
+        let strips = self.pages.height.div_ceil(self.rows);
         let position = |strip: u64| first.saturating_add(strip * self.rows * self.row_bytes);
-        let length = |strip: u64| self.rows.min(self.height - strip * self.rows) * self.row_bytes;
+        let length = |strip: u64| self.rows.min(self.pages.height - strip * self.rows) * self.row_bytes;
         to.write_tag(Tag::RowsPerStrip, self.rows as u32)?;
         if self.big {
             to.write_tag(Tag::StripOffsets, &(0..strips).map(position).collect::<Vec<_>>()[..])?;
@@ -259,14 +216,6 @@ impl Pages {
             to.write_tag(Tag::StripByteCounts, &(0..strips).map(length).map(small).collect::<Vec<_>>()[..])
         }
     }
-}
-
-/// A number as a fraction with as many digits as two 32-bit numbers hold.
-fn fraction(value: f64) -> Option<(u32, u32)> {
-    let powers = (0..10).rev().map(|n| 10f64.powi(n));
-    let d = powers.into_iter().find(|d| value * d <= f64::from(u32::MAX))?;
-    let n = (value * d).round();
-    (n >= 1.0).then_some((n as u32, d as u32))
 }
 
 /// A file that only knows how long it would be.
