@@ -5,7 +5,7 @@ mod io_common;
 
 use io_common::*;
 use tilewise::array::{ArraySpec, DType, Dims};
-use tilewise::io::{Layout, OpenOptions, create, open};
+use tilewise::io::{CreateOptions, Layout, OpenOptions, create, create_with, open};
 
 /// A TIFF file to be put together byte by byte.
 #[derive(Clone)]
@@ -443,20 +443,39 @@ fn what_a_tiff_cannot_hold_is_refused() {
     }
 }
 
-/// The other half of `scripts/check_tiff.py`: converts what the lines of a file say (input, output, axes).
+/// The other half of `scripts/check_tiff.py`: converts what the lines of a file say (input, output, axes, options).
 #[test]
 #[ignore = "run by scripts/check_tiff.py"]
 fn convert_jobs() {
     let jobs = std::fs::read_to_string(std::env::var_os("TILEWISE_JOBS").unwrap()).unwrap();
     for (i, line) in jobs.lines().enumerate() {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [input, output, axes] = fields[..] else { panic!("{line}") };
+        let [input, output, axes, options] = fields[..] else { panic!("{line}") };
         let axes = (!axes.is_empty()).then(|| axes.to_string());
         let source = open(input, &OpenOptions { axes, level: None }).unwrap();
         let spec = source.spec();
         let whole = tilewise::array::Region::whole(&spec.shape);
         let data = read_box(&*source, ACCESSES[i % 2], &whole).unwrap();
-        let mut sink = create(output, spec, false).unwrap();
-        write_tiles(&mut Rng(i as u64 + 1), &mut *sink, spec, &data).unwrap();
+        let mut spec = spec.clone();
+        let mut wanted = CreateOptions::default();
+        for (name, value) in options.split(';').filter_map(|o| o.split_once('=')) {
+            let lengths = || value.split(',').map(|n| n.parse().unwrap()).collect();
+            match name {
+                "chunks" => wanted.chunks = Some(lengths()),
+                "compression" => wanted.compression = Some(value.into()),
+                "pyramid" => wanted.pyramid = Some(value == "true"),
+                "labels" => {
+                    let c = spec.axis('c').unwrap();
+                    spec.axes[c].labels = value.split(',').map(String::from).collect();
+                }
+                letter => {
+                    let axis = spec.axis(letter.parse().unwrap()).unwrap();
+                    let (size, unit) = value.split_once(' ').unwrap();
+                    (spec.axes[axis].size, spec.axes[axis].unit) = (Some(size.parse().unwrap()), Some(unit.into()));
+                }
+            }
+        }
+        let mut sink = create_with(output, &spec, &wanted).unwrap();
+        write_tiles(&mut Rng(i as u64 + 1), &mut *sink, &spec, &data).unwrap();
     }
 }

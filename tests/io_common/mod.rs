@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use tilewise::array::{ArraySpec, DType, Region, View, ViewMut, grid_len};
-use tilewise::io::{Access, OpenOptions, Sink, Source, open};
+use tilewise::io::{Access, Encoded, OpenOptions, Order, Sink, Source, open};
 use tilewise::{Error, Result};
 
 /// A small generator (xorshift), so that failures repeat.
@@ -33,13 +33,28 @@ pub fn random_data(rng: &mut Rng, spec: &ArraySpec) -> Vec<u8> {
     (0..spec.bytes()).map(|_| rng.below(256) as u8 & mask).collect()
 }
 
-/// Writes an array in tiles of a random shape, as windows into the whole.
+/// Writes an array in tiles of a random shape (that suits the sink), as windows into the whole.
 pub fn write_tiles(rng: &mut Rng, sink: &mut dyn Sink, spec: &ArraySpec, data: &[u8]) -> Result<()> {
     sink.begin()?;
-    let tile: Vec<u64> = spec.shape.iter().map(|&n| 1 + rng.below(n)).collect();
+    let tile: Vec<u64> = match sink.order() {
+        Order::Any => spec.shape.iter().map(|&n| 1 + rng.below(n)).collect(),
+        Order::Aligned(chunk) => chunk.iter().map(|&n| n * (1 + rng.below(3))).collect(),
+    };
+    let mut encoder = sink.encoder()?;
+    let bill = sink.encode_bill(&tile);
+    let mut encoded = Encoded::default();
     for i in 0..grid_len(&spec.shape, &tile) {
         let at = Region::tile(&spec.shape, &tile, i);
-        sink.write(&at, View::new(spec.dtype, &spec.shape, data).sub(&at))?;
+        let view = View::new(spec.dtype, &spec.shape, data).sub(&at);
+        let Some(encoder) = &mut encoder else {
+            sink.write(&at, view)?;
+            continue;
+        };
+        encoded.clear();
+        encoder.encode(&at, &view, &mut encoded)?;
+        let held = encoded.bytes.capacity() + encoded.parts.capacity() * size_of::<tilewise::io::Part>();
+        assert!(held as u64 <= bill.per_tile, "{held} bytes, but the bill says {}", bill.per_tile);
+        sink.write_encoded(&at, &encoded)?;
     }
     sink.commit()
 }

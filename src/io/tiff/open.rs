@@ -361,6 +361,9 @@ fn facts(tiff: &Tiff, page: &Page, pages: u64) -> Facts {
         ("pages".into(), pages.to_string()),
         (kind.into(), shape_text(&[page.chunk_height, page.chunk_width])),
     ];
+    if !page.is_direct() && page.chunks() == 1 && !page.tiled && page.chunk_bytes() > 1 << 20 {
+        more.push(("note".into(), "every page is one compressed strip, which is only read whole".into()));
+    }
     if let Some(predictor) = page.storage.predictor.name() {
         more.push(("predictor".into(), predictor.into()));
     }

@@ -101,16 +101,29 @@ impl PageSet {
         Ok(loaded)
     }
 
+    /// The pages of a file that are planes, as first and end of runs that do not meet.
+    fn used(&self, file: usize) -> Vec<(u64, u64)> {
+        let runs = self.runs.iter().filter(|r| r.file == file).map(|r| (r.page, r.page + r.count));
+        let mut sorted: Vec<(u64, u64)> = runs.collect();
+        sorted.sort_unstable();
+        let mut used: Vec<(u64, u64)> = Vec::new();
+        for (first, end) in sorted {
+            match used.last_mut() {
+                Some(last) if first <= last.1 => last.1 = last.1.max(end),
+                _ => used.push((first, end)),
+            }
+        }
+        used
+    }
+
     fn load(&self, file: usize, path: &Path) -> Result<Tables> {
         let (mut tiff, first) = Tiff::open_path(path)?;
-        let mut used: Vec<(u64, u64)> =
-            self.runs.iter().filter(|r| r.file == file).map(|r| (r.page, r.page + r.count)).collect();
-        used.sort_unstable();
+        let used = self.used(file);
         let end = used.iter().map(|u| u.1).max().unwrap_or(0);
         let mut tables = Tables::new(&tiff, &self.page);
         walk(&mut tiff, first, |tiff, index, directory| {
             let before = used.partition_point(|u| u.0 <= index);
-            let wanted = used[..before].iter().rev().take(8).any(|u| index < u.1);
+            let wanted = before.checked_sub(1).and_then(|i| used.get(i)).is_some_and(|u| index < u.1);
             if !wanted {
                 tables.skip();
                 return Ok(index + 1 < end);

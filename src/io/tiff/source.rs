@@ -72,7 +72,9 @@ impl Source for PagedSource {
             true => reader_bill(access) + lookup,
             false => {
                 let mapped = if matches!(access, Access::Mapped { .. }) { MAPPED_BILL } else { 0 };
-                mapped + lookup + set.max_stored() + page.chunk_bytes() + Codec::bill(page)
+                // A strip that is the whole page is never cut, so it is decoded where it is wanted.
+                let cut = if page.tiled || page.chunks_per_plane() > 1 { page.chunk_bytes() } else { 0 };
+                mapped + lookup + set.max_stored() + cut + Codec::bill(page)
             }
         };
         ReadBill { per_reader, shared: set.bytes() }
