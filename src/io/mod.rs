@@ -8,7 +8,7 @@ mod image;
 mod npy;
 mod open;
 mod partial;
-#[cfg(feature = "zarr")]
+#[cfg(any(feature = "tiff", feature = "zarr"))]
 mod pyramid;
 mod raw;
 mod strided;

@@ -343,7 +343,7 @@ fn shrink(spec: &mut ArraySpec, full: &Page, page: &Page, lone: usize) {
         spec.shape[axis] = part;
         if whole != part {
             let axis = &mut spec.axes[axis];
-            let factor = whole as f64 / part as f64;
+            let factor = factor(whole, part);
             if let Some(size) = &mut axis.size {
                 // A pixel stands for the mean of those it was made of, so its centre is theirs.
                 axis.origin += *size * (factor - 1.0) / 2.0;
@@ -351,6 +351,13 @@ fn shrink(spec: &mut ArraySpec, full: &Page, page: &Page, lone: usize) {
             }
         }
     }
+}
+
+/// How many pixels along an axis became one: a power of two where the lengths allow that, since levels are halves of each
+/// other whose odd lengths were rounded up or down.
+fn factor(whole: u64, part: u64) -> f64 {
+    let halved = (1..32).map(|k| 1u64 << k).find(|f| whole.div_ceil(*f) == part || whole / f == part);
+    halved.map_or(whole as f64 / part as f64, |f| f as f64)
 }
 
 fn facts(tiff: &Tiff, page: &Page, pages: u64) -> Facts {

@@ -3,9 +3,10 @@
 use super::directory::{Values, Written, header};
 use super::encode::{Method, TileCodec, predictor};
 use super::{MAX_CLASSIC, Pages, omexml, usage};
-use crate::array::{ArraySpec, DType, Dims, Region, View, grid_len, tiles_along};
+use crate::array::{ArraySpec, Buffer, DType, Dims, Region, View, grid_len, tiles_along};
 use crate::error::{Error, Result};
 use crate::io::partial::Partial;
+use crate::io::pyramid::{self, Levels};
 use crate::io::{CreateOptions, EncodeBill, Encoded, Encoder, Order, Part, Sink};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,13 @@ const TILE: u64 = 256;
 /// Lengths of tiles are multiples of this.
 const STEP: u64 = 16;
 
+/// Images longer than this get smaller copies where it is not said; the copies are made until one is no longer than that.
+const LARGE: u64 = 1024;
+const SMALL: u64 = 256;
+
+/// The number of what is no tile but the pixels of a tile at half the resolution.
+const REDUCED: u64 = u64::MAX;
+
 /// Memory for one directory besides its tables.
 const DIRECTORY_BILL: u64 = 64 << 10;
 
@@ -27,7 +35,8 @@ const DIRECTORY_BILL: u64 = 64 << 10;
 pub(super) fn create(path: &Path, spec: &ArraySpec, options: &CreateOptions, ome: bool) -> Result<Box<dyn Sink>> {
     let out = Partial::new(path, options.overwrite)?;
     let plan = Plan::new(path, spec, options, ome).map_err(|what| usage(path, what))?;
-    Ok(Box::new(TiledSink { out, plan: Arc::new(plan), end: 0, offsets: Vec::new(), counts: Vec::new() }))
+    let (offsets, counts) = (Vec::new(), Vec::new());
+    Ok(Box::new(TiledSink { out, plan: Arc::new(plan), end: 0, offsets, counts, below: None }))
 }
 
 /// What the file will look like.
@@ -41,6 +50,9 @@ struct Plan {
     rows: usize,
     method: Method,
     levels: Vec<Level>,
+    /// Which axes are halved from level to level, and how.
+    halved: Vec<bool>,
+    reduction: pyramid::Method,
     big: bool,
 }
 
@@ -69,7 +81,14 @@ impl Plan {
         }
         let default = if ome { Method::Deflate(6) } else { Method::None };
         let method = options.compression.as_deref().map_or(Ok(default), Method::parse)?;
-        let levels = levels(spec, &tile);
+        let halved: Vec<bool> = (0..spec.rank()).map(|a| a == rows || a == rows + 1).collect();
+        let reduction = pyramid::Method::of(options.downsample.as_deref(), spec.dtype)?;
+        let large = ome && spec.shape[rows].max(spec.shape[rows + 1]) > LARGE;
+        let shapes = match options.pyramid.unwrap_or(large) {
+            true => pyramid::shapes(&spec.shape, &halved, SMALL),
+            false => vec![spec.shape.clone()],
+        };
+        let levels = levels(&shapes, &tile);
         let total = levels.iter().map(|l| l.tiles).fold(0u64, u64::saturating_add);
         let tile_bytes = crate::array::elements(&tile).saturating_mul(spec.dtype.size() as u64);
         if tile_bytes > 1 << 30 {
@@ -78,7 +97,7 @@ impl Plan {
         let most = (method.bound(tile_bytes as usize) as u64 + 16).saturating_mul(total);
         let directories = (levels.len() as u64 * 1024).saturating_mul(pages.count);
         let big = most.saturating_add(directories) > MAX_CLASSIC;
-        Ok(Plan { spec: spec.clone(), pages, tile, rows, method, levels, big })
+        Ok(Plan { spec: spec.clone(), pages, tile, rows, method, levels, halved, reduction, big })
     }
 
     fn tile_bytes(&self) -> u64 {
@@ -117,9 +136,19 @@ impl Plan {
         Ok(())
     }
 
+    /// Bytes of a box of the full image at half the resolution; none if there are no levels.
+    fn reduced_bytes(&self, at: &Region) -> usize {
+        match self.levels.len() {
+            0 | 1 => 0,
+            _ => pyramid::reduced(at, &self.halved).elements() as usize * self.spec.dtype.size(),
+        }
+    }
+
     /// Most bytes that the tiles of a box of that shape become.
     fn encoded_bound(&self, tile: &[u64]) -> u64 {
-        grid_len(tile, &self.tile) * (self.method.bound(self.tile_bytes() as usize) as u64 + size_of::<Part>() as u64)
+        let reduced = self.reduced_bytes(&Region::whole(tile)) as u64;
+        let one = self.method.bound(self.tile_bytes() as usize) as u64 + size_of::<Part>() as u64;
+        grid_len(tile, &self.tile) * one + reduced + size_of::<Part>() as u64
     }
 }
 
@@ -144,8 +173,14 @@ fn tile_lengths(options: &CreateOptions, spec: &ArraySpec, rows: usize) -> Resul
     }
 }
 
-fn levels(spec: &ArraySpec, tile: &[u64]) -> Vec<Level> {
-    vec![Level { shape: spec.shape.clone(), first: 0, tiles: grid_len(&spec.shape, tile) }]
+fn levels(shapes: &[Dims], tile: &[u64]) -> Vec<Level> {
+    let mut first = 0u64;
+    let level = |shape: &Dims| {
+        let level = Level { shape: shape.clone(), first, tiles: grid_len(shape, tile) };
+        first = first.saturating_add(level.tiles);
+        level
+    };
+    shapes.iter().map(level).collect()
 }
 
 /// The output.
@@ -158,6 +193,8 @@ struct TiledSink {
     /// By number of the tile, level by level.
     offsets: Vec<u64>,
     counts: Vec<u32>,
+    /// The levels below the full image, while that is written.
+    below: Option<Levels>,
 }
 
 /// One worker's encoder.
@@ -165,16 +202,28 @@ struct TileEncoder {
     plan: Arc<Plan>,
     codec: TileCodec,
     bound: usize,
+    reduced: Buffer,
 }
 
 impl Encoder for TileEncoder {
     fn encode(&mut self, at: &Region, tile: &View<'_>, out: &mut Encoded) -> Result<()> {
         let tiles = grid_len(&at.shape, &self.plan.tile) as usize;
         // Exactly, since growing by doubling would take more than the bill says.
-        out.bytes.reserve_exact(tiles * self.bound);
-        out.parts.reserve_exact(tiles);
+        let reduced = self.plan.reduced_bytes(at);
+        out.bytes.reserve_exact(tiles * self.bound + reduced);
+        out.parts.reserve_exact(tiles + 1);
         let done = self.plan.encode(&mut self.codec, 0, at, tile, out);
-        done.map_err(|what| Error::Internal(format!("a tile cannot be compressed: {what}")))
+        done.map_err(|what| Error::Internal(format!("a tile cannot be compressed: {what}")))?;
+        if reduced > 0 {
+            if self.reduced.len() < reduced {
+                self.reduced = Buffer::new(reduced)?;
+            }
+            let pixels = &mut self.reduced.bytes_mut()[..reduced];
+            pyramid::reduce(self.plan.reduction, &self.plan.halved, tile, pixels);
+            out.parts.push(Part { id: REDUCED, start: out.bytes.len(), len: reduced });
+            out.bytes.extend_from_slice(pixels);
+        }
+        Ok(())
     }
 }
 
@@ -195,7 +244,14 @@ impl Sink for TiledSink {
         let plan = &self.plan;
         let per_page = plan.levels.iter().map(|l| l.tiles / plan.pages.count).max().unwrap_or(0);
         let text = plan.pages.description.as_ref().map_or(0, |t| 4 * t.len() as u64);
-        plan.total() * 12 + per_page * 64 + text + DIRECTORY_BILL
+        let below = match plan.levels.len() {
+            0 | 1 => 0,
+            _ => {
+                let codec = TileCodec::bill(plan.method, plan.spec.dtype, &plan.tile);
+                Levels::bill(&plan.tile, plan.spec.dtype) + codec + plan.encoded_bound(&plan.tile)
+            }
+        };
+        plan.total() * 12 + per_page * 64 + text + DIRECTORY_BILL + below
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -203,33 +259,36 @@ impl Sink for TiledSink {
         self.end = header(self.plan.big, 0).len().next_multiple_of(16) as u64;
         let total = self.plan.total() as usize;
         (self.offsets, self.counts) = (vec![0; total], vec![0; total]);
+        if self.plan.levels.len() > 1 {
+            self.below = Some(self.levels_below().inspect_err(|_| self.out.abort())?);
+        }
         Ok(())
     }
 
     fn encoder(&self) -> Result<Option<Box<dyn Encoder>>> {
         let codec = self.plan.codec().map_err(|what| usage(self.out.path(), what))?;
         let bound = self.plan.method.bound(self.plan.tile_bytes() as usize);
-        Ok(Some(Box::new(TileEncoder { plan: Arc::clone(&self.plan), codec, bound })))
+        Ok(Some(Box::new(TileEncoder { plan: Arc::clone(&self.plan), codec, bound, reduced: Buffer::default() })))
     }
 
     fn encode_bill(&self, tile: &[u64]) -> EncodeBill {
         let plan = &self.plan;
-        let per_worker = TileCodec::bill(plan.method, plan.spec.dtype, &plan.tile);
+        let reduced = match plan.reduced_bytes(&Region::whole(tile)) as u64 {
+            0 => 0,
+            bytes => bytes + pyramid::reduce_bill(tile),
+        };
+        let per_worker = TileCodec::bill(plan.method, plan.spec.dtype, &plan.tile) + reduced;
         EncodeBill { per_tile: plan.encoded_bound(tile), per_worker }
     }
 
-    fn write_encoded(&mut self, _: &Region, encoded: &Encoded) -> Result<()> {
-        for part in &encoded.parts {
-            let at = self.end + part.start as u64;
-            let number = part.id as usize;
-            let (Some(offset), Some(count)) = (self.offsets.get_mut(number), self.counts.get_mut(number)) else {
-                return Err(Error::Internal(format!("tile {number} is not one of this file")));
-            };
-            (*offset, *count) = (at, part.len as u32);
+    fn write_encoded(&mut self, at: &Region, encoded: &Encoded) -> Result<()> {
+        self.append_tiles(encoded)?;
+        match (&self.below, encoded.parts.last()) {
+            (Some(below), Some(part)) if part.id == REDUCED => {
+                below.put(&pyramid::reduced(at, &self.plan.halved), encoded.part(part))
+            }
+            _ => Ok(()),
         }
-        self.out.write_at(self.end, &encoded.bytes)?;
-        self.end += encoded.bytes.len() as u64;
-        Ok(())
     }
 
     fn write(&mut self, at: &Region, tile: View<'_>) -> Result<()> {
@@ -240,16 +299,60 @@ impl Sink for TiledSink {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.write_directories().inspect_err(|_| self.out.abort())?;
+        let done = self.write_levels().and_then(|()| self.write_directories());
+        done.inspect_err(|_| self.out.abort())?;
         self.out.commit()
     }
 
     fn abort(&mut self) {
+        self.below = None;
         self.out.abort();
     }
 }
 
 impl TiledSink {
+    /// Scratch lies beside the output, where there has to be room anyway.
+    fn folder(&self) -> &Path {
+        let folder = self.out.path().parent().filter(|p| !p.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+
+    fn levels_below(&self) -> Result<Levels> {
+        let plan = &self.plan;
+        let shapes: Vec<Dims> = plan.levels.iter().map(|l| l.shape.clone()).collect();
+        Levels::begin(self.out.path(), self.folder(), &plan.spec, plan.reduction, &plan.halved, &shapes)
+    }
+
+    fn append_tiles(&mut self, encoded: &Encoded) -> Result<()> {
+        let mut len = 0;
+        for part in encoded.parts.iter().filter(|p| p.id != REDUCED) {
+            let number = part.id as usize;
+            let (Some(offset), Some(count)) = (self.offsets.get_mut(number), self.counts.get_mut(number)) else {
+                return Err(Error::Internal(format!("tile {number} is not one of this file")));
+            };
+            (*offset, *count) = (self.end + part.start as u64, part.len as u32);
+            len = part.start + part.len;
+        }
+        self.out.write_at(self.end, &encoded.bytes[..len])?;
+        self.end += len as u64;
+        Ok(())
+    }
+
+    /// Makes the smaller copies, one of the other.
+    fn write_levels(&mut self) -> Result<()> {
+        let Some(below) = self.below.take() else { return Ok(()) };
+        let plan = Arc::clone(&self.plan);
+        let folder = self.folder().to_path_buf();
+        let failed = |what: String| Error::Internal(format!("a tile cannot be compressed: {what}"));
+        let mut codec = plan.codec().map_err(failed)?;
+        let mut encoded = Encoded::default();
+        below.finish(&folder, &plan.tile, &mut |level, at, pixels| {
+            encoded.clear();
+            plan.encode(&mut codec, level, at, &pixels, &mut encoded).map_err(failed)?;
+            self.append_tiles(&encoded)
+        })
+    }
+
     fn write_directories(&mut self) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let mut last: Option<(u64, Written)> = None;
