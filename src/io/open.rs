@@ -56,7 +56,7 @@ impl CreateOptions {
 }
 
 /// What can be written, for messages.
-const WRITABLE: &str = ".npy, .zarr, .ome.zarr, .tif, .tiff, .png, raw:PATH";
+const WRITABLE: &str = ".npy, .zarr, .ome.zarr, .tif, .tiff, .ome.tif, .png, raw:PATH";
 
 /// What can be read, for messages.
 const READABLE: &str = ".npy, TIFF, Zarr, OME-Zarr, PNG, JPEG, raw:PATH?shape=…&dtype=…";

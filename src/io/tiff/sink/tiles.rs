@@ -3,11 +3,12 @@
 use super::directory::{Values, Written, header};
 use super::encode::{Method, TileCodec, predictor};
 use super::{MAX_CLASSIC, Pages, omexml, usage};
-use crate::array::{ArraySpec, Buffer, DType, Dims, Region, View, grid_len, tiles_along};
+use crate::array::{ArraySpec, Buffer, DType, Dims, Region, View, elements, grid_len, tiles_along};
 use crate::error::{Error, Result};
 use crate::io::partial::Partial;
 use crate::io::pyramid::{self, Levels};
 use crate::io::{CreateOptions, EncodeBill, Encoded, Encoder, Order, Part, Sink};
+use crate::sys;
 use std::path::Path;
 use std::sync::Arc;
 use tiff::tags::{PhotometricInterpretation, PlanarConfiguration, ResolutionUnit, SampleFormat, Tag};
@@ -90,7 +91,7 @@ impl Plan {
         };
         let levels = levels(&shapes, &tile);
         let total = levels.iter().map(|l| l.tiles).fold(0u64, u64::saturating_add);
-        let tile_bytes = crate::array::elements(&tile).saturating_mul(spec.dtype.size() as u64);
+        let tile_bytes = elements(&tile).saturating_mul(spec.dtype.size() as u64);
         if tile_bytes > 1 << 30 {
             return Err(format!("`chunks`: tiles of {tile_bytes} bytes are too large"));
         }
@@ -101,7 +102,7 @@ impl Plan {
     }
 
     fn tile_bytes(&self) -> u64 {
-        crate::array::elements(&self.tile) * self.spec.dtype.size() as u64
+        elements(&self.tile) * self.spec.dtype.size() as u64
     }
 
     fn total(&self) -> u64 {
@@ -248,7 +249,10 @@ impl Sink for TiledSink {
             0 | 1 => 0,
             _ => {
                 let codec = TileCodec::bill(plan.method, plan.spec.dtype, &plan.tile);
-                Levels::bill(&plan.tile, plan.spec.dtype) + codec + plan.encoded_bound(&plan.tile)
+                Levels::bill(&plan.tile, plan.spec.dtype)
+                    + codec
+                    + plan.encoded_bound(&plan.tile)
+                    + self.levels_on_tmpfs()
             }
         };
         plan.total() * 12 + per_page * 64 + text + DIRECTORY_BILL + below
@@ -315,6 +319,17 @@ impl TiledSink {
     fn folder(&self) -> &Path {
         let folder = self.out.path().parent().filter(|p| !p.as_os_str().is_empty());
         folder.unwrap_or(Path::new("."))
+    }
+
+    /// Levels in a folder that is memory: all of them at the end, and two in scratch files while they are made.
+    fn levels_on_tmpfs(&self) -> u64 {
+        if !sys::is_memory_backed(self.folder()) {
+            return 0;
+        }
+        let size = self.plan.spec.dtype.size() as u64;
+        let bytes = |levels: &[Level]| levels.iter().map(|l| elements(&l.shape).saturating_mul(size)).sum::<u64>();
+        let levels = self.plan.levels.get(1..).unwrap_or_default();
+        bytes(levels).saturating_add(bytes(&levels[..levels.len().min(2)]))
     }
 
     fn levels_below(&self) -> Result<Levels> {
