@@ -258,9 +258,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             if let crate::graph::NodeKind::Source(source) = &array.node().kind
-                && let Some(path) = source.path()
-                // An output may be a folder in which an input lies.
-                && outputs.iter().any(|output| real_path(path).starts_with(output))
+                && let Some(path) = outputs.iter().find(|path| source.reads(path))
             {
                 return Err(Error::Usage(format!("{}: the output is also an input", path.display())));
             }

@@ -142,6 +142,18 @@ impl<'a> ViewMut<'a> {
         ViewMut { dtype: self.dtype, shape, strides: self.strides.clone(), data: &mut self.data[range] }
     }
 
+    /// The window of one index along each of the first axes, which are dropped.
+    pub fn item(&mut self, index: &[u64]) -> ViewMut<'_> {
+        let lead = index.len();
+        let shape: Extents = self.shape[lead..].iter().copied().collect();
+        let strides: Extents = self.strides[lead..].iter().copied().collect();
+        let first: usize = index.iter().zip(&self.strides).map(|(&i, &s)| i as usize * s).sum();
+        let size = self.dtype.size();
+        let bytes = span(&shape, &strides) * size;
+        let range = if bytes == 0 { 0..0 } else { first * size..first * size + bytes };
+        ViewMut { dtype: self.dtype, shape, strides, data: &mut self.data[range] }
+    }
+
     /// The same window, read-only.
     pub fn view(&self) -> View<'_> {
         View { dtype: self.dtype, shape: self.shape.clone(), strides: self.strides.clone(), data: self.data }

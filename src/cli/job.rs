@@ -176,9 +176,6 @@ fn name_and_value(set: &str) -> Result<(String, String)> {
 }
 
 fn open(path: &str, args: &OpenArgs) -> Result<Array> {
-    if path.contains('*') && !Path::new(path).exists() {
-        return Err(Error::Usage(format!("{path}: stacks of several files are not read yet")));
-    }
     let options = OpenOptions { axes: args.axes.clone(), level: args.level };
     io::open(path, &options).map(Array::source)
 }

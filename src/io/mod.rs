@@ -11,6 +11,7 @@ mod partial;
 #[cfg(any(feature = "tiff", feature = "zarr"))]
 mod pyramid;
 mod raw;
+mod stack;
 mod strided;
 mod table;
 #[cfg(feature = "tiff")]
@@ -114,9 +115,14 @@ pub trait Source: Debug + Send + Sync {
     /// When the file cannot be opened.
     fn reader(&self, access: Access) -> Result<Box<dyn Reader>>;
 
-    /// The file behind it, so that an output is never written over it.
+    /// The file behind it, where there is one.
     fn path(&self) -> Option<&Path> {
         None
+    }
+
+    /// Whether it reads that file or, where that is a folder, one that lies in it (a canonical path).
+    fn reads(&self, file: &Path) -> bool {
+        self.path().and_then(|path| path.canonicalize().ok()).is_some_and(|path| path.starts_with(file))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which format a path is, to read and to write.
 
-use super::{Sink, Source, npy, raw};
+use super::{Sink, Source, npy, raw, stack};
 use crate::array::{ArraySpec, Axis};
 use crate::error::{Error, Result};
 use std::fs::File;
@@ -61,11 +61,27 @@ const WRITABLE: &str = ".npy, .zarr, .ome.zarr, .tif, .tiff, .ome.tif, .png, raw
 /// What can be read, for messages.
 const READABLE: &str = ".npy, TIFF, Zarr, OME-Zarr, PNG, JPEG, raw:PATH?shape=…&dtype=…";
 
-/// Opens an image: by its first bytes, or by a description (`raw:PATH?shape=…&dtype=…`). Only the header is read.
+/// Opens an image: by its first bytes, or by a description (`raw:PATH?shape=…&dtype=…`). A pattern (`plate/*.tif`) or a
+/// folder is a stack: its files as one array. Only headers are read.
 ///
 /// # Errors
 /// When the file is missing, not readable, of an unknown format, or not what it claims to be.
 pub fn open(path: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
+    if stack::is_glob(path) {
+        return stack::open_glob(path, options);
+    }
+    let folder = Path::new(path);
+    if folder.is_dir() && !is_zarr(folder) {
+        return stack::open_folder(path, options);
+    }
+    open_one(path, options)
+}
+
+/// Opens a single image.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_one(path: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
     let folder = Path::new(path);
     if is_zarr(folder) {
         return open_zarr(folder, options);
