@@ -91,7 +91,7 @@ fn names_tell_axes_when_asked() {
     let by_depth = stack(&files, "a_*.npy", Some("zctyx")).unwrap();
     let item = |i: usize| &data[i * 6..][..6];
     check_boxes(&mut Rng(38), &*by_depth, &[item(2), item(0), item(3), item(1)].concat());
-    assert!(source.facts().more.iter().any(|(name, value)| name == "axis c" && value == "DAPI, RFP"));
+    assert_eq!(source.spec().axes[1].labels, ["DAPI", "RFP"]);
 
     std::fs::remove_file(files.path().join(names[1])).unwrap();
     assert!(error(&files, "a_*.npy", Some("tczyx")).contains("a_t0_cRFP_z5.npy is missing"));

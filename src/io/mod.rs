@@ -5,6 +5,7 @@ pub mod chunked;
 mod file;
 #[cfg(feature = "image")]
 mod image;
+mod mosaic;
 mod npy;
 mod open;
 mod partial;
@@ -21,6 +22,7 @@ mod units;
 #[cfg(feature = "zarr")]
 mod zarr;
 
+pub(crate) use mosaic::mosaic;
 use open::name_axes;
 pub use open::{CreateOptions, OpenOptions, create, create_with, open};
 pub use table::write_csv;

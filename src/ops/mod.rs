@@ -19,6 +19,7 @@ mod rank;
 mod reduce;
 mod scan;
 mod select;
+mod shape;
 pub mod structure;
 mod threshold;
 mod uniform;
@@ -89,6 +90,14 @@ pub static OPS: &[&OpDef] = &[
     &morphology::binary::BINARY_CLOSING,
     &morphology::binary::BINARY_HIT_OR_MISS,
     &pad::PAD,
+    &shape::CROP,
+    &shape::FLIP,
+    &shape::TRANSPOSE,
+    &shape::EXPAND_DIMS,
+    &shape::SQUEEZE,
+    &shape::CONCATENATE,
+    &shape::STACK,
+    &shape::BLOCK,
     &reduce::MIN,
     &reduce::MAX,
     &reduce::MEAN,

@@ -67,14 +67,15 @@ fn open(called: &str, mut found: Found, options: &OpenOptions) -> Result<Arc<dyn
     spec.shape = lead.iter().chain(&spec.shape).copied().collect();
     spec.axes = letters.iter().map(|&letter| Axis::new(letter)).chain(spec.axes).collect();
     spec.named = true;
+    for (axis, values) in spec.axes.iter_mut().zip(grid.map(|grid| grid.values).unwrap_or_default()) {
+        axis.labels = values;
+    }
     let spec = name_axes(spec, options, Path::new(called))?;
     let item = Item { spec: first.spec().clone(), layout: first.layout(), bills: Bills::of(first.as_ref()) };
     let mut facts = first.facts();
     facts.format = format!("stack of {}", facts.format);
     let last = names.len() as usize - 1;
     facts.more.push(("files".into(), format!("{}: {} … {}", names.len(), names.name(0), names.name(last))));
-    let values = grid.map(|grid| grid.values).unwrap_or_default();
-    facts.more.extend(letters.iter().zip(values).map(|(letter, values)| (format!("axis {letter}"), values.join(", "))));
     let mut stack = Stack { called: called.to_string(), names, lead, spec, item, inner, facts };
     stack.check()?;
     Ok(Arc::new(Arc::new(stack)))

@@ -17,7 +17,7 @@ pub(super) struct Token {
 pub(super) struct Grid {
     /// How many places there are along each axis.
     pub(super) shape: Vec<u64>,
-    /// The values along each axis as the names spell them.
+    /// The words along each axis; empty where it has numbers.
     pub(super) values: Vec<Vec<String>>,
     /// The files in raster order.
     pub(super) order: Vec<usize>,
@@ -80,7 +80,8 @@ impl Grid {
         }
         let order = order(names, letters, &axes)?;
         let shape = axes.iter().map(|axis| axis.len() as u64).collect();
-        let values = axes.into_iter().map(|axis| axis.into_values().collect()).collect();
+        let words = |axis: &BTreeMap<Value, String>| axis.keys().all(|value| matches!(value, Value::Word(_)));
+        let values = axes.into_iter().map(|a| if words(&a) { a.into_values().collect() } else { Vec::new() }).collect();
         Ok(Grid { shape, values, order })
     }
 }
