@@ -55,13 +55,16 @@ impl Job {
         if let (None, Some(axes)) = (words.input, &args.axes) {
             return Err(Error::Usage(format!("--axes {axes}: names the axes of IN, and there is none")));
         }
+        if let (None, Some(region)) = (words.input, &args.region) {
+            return Err(Error::Usage(format!("--region {region}: selects from IN, and there is none")));
+        }
         let script = if is_script(words.pipeline) { Some(read_script(words.pipeline)?) } else { None };
         let sets = args.sets.iter().map(|set| name_and_value(set)).collect::<Result<_>>()?;
         let options = OpenArgs { axes: args.axes.clone(), level: None };
         let request = Request {
             name: if script.is_some() { words.pipeline } else { "pipeline" },
             text: script.as_deref().unwrap_or(words.pipeline),
-            input: words.input.map(|path| open(path, &options)).transpose()?,
+            input: words.input.map(|path| open_part(path, &options, args.region.as_deref())).transpose()?,
             sets,
             inline: script.is_none(),
         };
@@ -178,6 +181,18 @@ fn name_and_value(set: &str) -> Result<(String, String)> {
 fn open(path: &str, args: &OpenArgs) -> Result<Array> {
     let options = OpenOptions { axes: args.axes.clone(), level: args.level };
     io::open(path, &options).map(Array::source)
+}
+
+/// Opens IN, or the part of it that `--region` selects.
+fn open_part(path: &str, args: &OpenArgs, region: Option<&str>) -> Result<Array> {
+    let whole = open(path, args)?;
+    let Some(region) = region else { return Ok(whole) };
+    let text = format!("input[{region}]");
+    let request = Request { name: "--region", text: &text, input: Some(whole), sets: Vec::new(), inline: false };
+    match lang::compile(&request, &Host { open: &open })?.result {
+        Some(Arg::Array(part)) => Ok(part),
+        _ => Err(Error::Usage(format!("--region {region}: selects no part of an image"))),
+    }
 }
 
 fn saved(save: &Save, overwrite: bool) -> Result<Wanted> {

@@ -72,6 +72,9 @@ struct JobArgs {
     /// The axes of IN, a letter each, such as `tzyx`.
     #[arg(long)]
     axes: Option<String>,
+    /// The part of IN to work on, as in `input[…]`: 'y=0:4096, x=-512:, c="DAPI"'. Only that is read.
+    #[arg(long, value_name = "SELECTION", allow_hyphen_values = true)]
+    region: Option<String>,
     /// Replace outputs that exist.
     #[arg(long)]
     overwrite: bool,

@@ -111,6 +111,11 @@ pub trait Source: Debug + Send + Sync {
     /// Facts for people.
     fn facts(&self) -> Facts;
 
+    /// What a plan should say about reading it, if it cannot be read in any part at the cost of that part.
+    fn why(&self) -> Option<String> {
+        None
+    }
+
     /// A reader for one thread.
     ///
     /// # Errors

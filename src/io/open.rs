@@ -56,7 +56,7 @@ impl CreateOptions {
 }
 
 /// What can be written, for messages.
-const WRITABLE: &str = ".npy, .zarr, .ome.zarr, .tif, .tiff, .ome.tif, .png, raw:PATH";
+const WRITABLE: &str = ".npy, .zarr, .ome.zarr, .tif, .tiff, .ome.tif, .png, .jpg, raw:PATH";
 
 /// What can be read, for messages.
 const READABLE: &str = ".npy, TIFF, Zarr, OME-Zarr, PNG, JPEG, raw:PATH?shape=…&dtype=…";
@@ -131,11 +131,9 @@ pub fn create_with(path: &str, spec: &ArraySpec, options: &CreateOptions) -> Res
         "npy" => plain(&[]).and_then(|()| npy::create(file, spec, overwrite)),
         "tif" | "tiff" => plain(&TIFF_OPTIONS).and_then(|()| create_tiff(file, spec, options)),
         "png" => plain(&[]).and_then(|()| create_png(file, spec, overwrite)),
+        "jpg" | "jpeg" => plain(&["quality"]).and_then(|()| create_jpeg(file, spec, overwrite, options.quality)),
         "zarr" => create_zarr(file, spec, options),
         _ if is_label(file) => create_zarr(file, spec, options),
-        "jpg" | "jpeg" => {
-            Err(Error::Usage(format!("{path}: this format is not written yet; can be written: {WRITABLE}")))
-        }
         _ => Err(Error::Usage(format!("{path}: unknown ending; can be written: {WRITABLE}"))),
     }
 }
@@ -229,7 +227,7 @@ pub(super) fn name_axes(mut spec: ArraySpec, options: &OpenOptions, path: &Path)
 use super::tiff::{OPTIONS as TIFF_OPTIONS, create as create_tiff, open as open_tiff};
 
 #[cfg(feature = "image")]
-use super::image::{create_png, open_jpeg, open_png};
+use super::image::{create_jpeg, create_png, open_jpeg, open_png};
 
 #[cfg(feature = "zarr")]
 use super::zarr::{create as create_zarr, is_node as is_zarr, open as open_zarr};
@@ -291,6 +289,11 @@ fn open_zarr(path: &Path, _: &OpenOptions) -> Result<Arc<dyn Source>> {
     left_out::cannot_open(path, "zarr")
 }
 
+#[cfg(not(feature = "image"))]
+fn create_jpeg(path: &Path, _: &ArraySpec, _: bool, _: Option<u8>) -> Result<Box<dyn Sink>> {
+    left_out::cannot_create(path, "image")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +321,8 @@ mod tests {
             |name: &str| create(folder.path().join(name).to_str().unwrap(), &spec, false).unwrap_err().to_string();
         #[cfg(feature = "zarr")]
         assert!(create(folder.path().join("a.zarr/").to_str().unwrap(), &spec, false).is_ok());
-        assert!(error("a.JPG").contains("not written yet"));
+        let jpeg = create(folder.path().join("a.JPG").to_str().unwrap(), &spec, false);
+        assert_eq!(jpeg.is_ok(), cfg!(feature = "image"));
         assert!(error("a").contains(".npy"));
         assert!(error("no/a.npy").contains("does not exist"));
         assert!(create(folder.path().join("a.NPY").to_str().unwrap(), &spec, false).is_ok());

@@ -144,7 +144,8 @@ static REGISTRY: &[&OpDef] = &[
 ];
 
 fn image() -> Array {
-    let spec = ArraySpec::with_axes(&[4, 5, 6], DType::U8, "zyx");
+    let mut spec = ArraySpec::with_axes(&[4, 5, 6], DType::U8, "zyx");
+    spec.axes[0].labels = ["DAPI", "GFP", "far red", "far red"].map(String::from).to_vec();
     Array::value(Value::Array(Arc::new(MemArray::zeros(spec).unwrap())))
 }
 
@@ -473,7 +474,13 @@ fn selections_find_their_axes() {
     refused("input[1, 2, 3, 4]", "the array has only 3 axes: zyx", 16, 1, "");
     refused("input[0, z=1:2]", "the axis `z` is selected twice", 10, 5, "");
     let message = "an index is a whole number that is known before the run, not";
-    refused("input[x=\"DAPI\"]", &format!("{message} a text"), 9, 6, "");
+    assert_eq!(spec("input[z=\"DAPI\"]").as_deref(), Some("yx [5, 6]"));
+    assert_eq!(spec("k = \"GFP\"; input[k, x=1:2]").as_deref(), Some("yx [5, 1]"));
+    refused("input[x=\"DAPI\"]", "the positions along axis `x` have no names", 9, 6, "select by number");
+    refused("input[z=\"dapi\"]", "axis `z` has no `dapi`", 9, 6, "did you mean `DAPI`?");
+    refused("input[z=\"Cy5\"]", "axis `z` has no `Cy5`", 9, 5, "there are DAPI, GFP, far red, far red");
+    refused("input[z=\"far red\"]", "axis `z` has more than one `far red`: select by number", 9, 9, "");
+    refused("input[x=\"a\":]", &format!("{message} a text"), 9, 3, "");
     refused("input[x=1.5]", &format!("{message} a number"), 9, 3, "");
     refused("input[x=threshold_otsu(input):]", &format!("{message} a computed scalar"), 9, 21, "");
     refused("[1, 2][0]", "only an array can be selected from, not a list", 1, 6, "");

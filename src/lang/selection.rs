@@ -7,6 +7,7 @@ use super::fold::kind;
 use crate::array::ArraySpec;
 use crate::error::Result;
 use crate::ops::{Arg, Pick, Selection};
+use crate::suggest::nearest;
 
 impl Evaluator<'_> {
     pub(super) fn select(&mut self, base: &Expr, selectors: &[Selector], span: &Span) -> Result<Arg> {
@@ -22,7 +23,8 @@ impl Evaluator<'_> {
             if parts.iter().any(|part| part.axis == Some(axis)) {
                 return Err(self.refuse(format!("the axis `{axis}` is selected twice"), selector.span.clone(), ""));
             }
-            parts.push(Selection { axis: Some(axis), what: self.pick(&selector.pick)? });
+            let labels = spec.axis(axis).map_or(&[][..], |index| &spec.axes[index].labels);
+            parts.push(Selection { axis: Some(axis), what: self.pick(&selector.pick, axis, labels)? });
         }
         let places: Vec<&Span> = selectors.iter().map(|selector| &selector.span).collect();
         self.selected(array, &parts, &places, span)
@@ -45,22 +47,54 @@ impl Evaluator<'_> {
         })
     }
 
-    fn pick(&mut self, pick: &ast::Pick) -> Result<Pick> {
+    fn pick(&mut self, pick: &ast::Pick, axis: char, labels: &[String]) -> Result<Pick> {
         let mut bound = |expr: &Option<Box<Expr>>| expr.as_deref().map(|expr| self.index(expr)).transpose();
         match pick {
             ast::Pick::Slice { start, stop, step } => {
                 Ok(Pick::Slice { start: bound(start)?, stop: bound(stop)?, step: bound(step)? })
             }
-            ast::Pick::Index(index) => Ok(Pick::Index(self.index(index)?)),
+            ast::Pick::Index(index) => match self.value(index)? {
+                Arg::Str(label) => self.labelled(&label, axis, labels, &index.span).map(Pick::Index),
+                value => self.as_index(&value, &index.span).map(Pick::Index),
+            },
+        }
+    }
+
+    /// The position along an axis that has that name (a channel's).
+    fn labelled(&self, label: &str, axis: char, labels: &[String], span: &Span) -> Result<i128> {
+        let mut places = (0..).zip(labels).filter(|(_, own)| *own == label).map(|(place, _)| place);
+        let shown = quoted(label);
+        match (places.next(), places.next()) {
+            (Some(place), None) => Ok(place),
+            (Some(_), Some(_)) => {
+                let message = format!("axis `{axis}` has more than one {shown}: select by number");
+                Err(self.refuse(message, span.clone(), ""))
+            }
+            (None, _) if labels.is_empty() => {
+                let message = format!("the positions along axis `{axis}` have no names");
+                Err(self.refuse(message, span.clone(), "select by number"))
+            }
+            (None, _) => {
+                let near = nearest(label, labels.iter().map(String::as_str));
+                let hint = match near {
+                    Some(near) => format!("did you mean {}?", quoted(near)),
+                    None => format!("there are {}", labels.join(", ")),
+                };
+                Err(self.refuse(format!("axis `{axis}` has no {shown}"), span.clone(), hint))
+            }
         }
     }
 
     fn index(&mut self, expr: &Expr) -> Result<i128> {
         let value = self.value(expr)?;
+        self.as_index(&value, &expr.span)
+    }
+
+    fn as_index(&self, value: &Arg, span: &Span) -> Result<i128> {
         if let Arg::Int(index) = value {
-            return Ok(index);
+            return Ok(*index);
         }
-        let message = format!("an index is a whole number that is known before the run, not {}", kind(&value));
-        Err(self.refuse(message, expr.span.clone(), ""))
+        let message = format!("an index is a whole number that is known before the run, not {}", kind(value));
+        Err(self.refuse(message, span.clone(), ""))
     }
 }

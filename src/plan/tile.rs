@@ -780,7 +780,9 @@ impl<'a> Setting<'a> {
         let spilled: u64 = goal(|g| matches!(g, Goal::Spill(_))).map(size).sum();
         let read_back: u64 =
             self.pass.leaves.iter().filter(|l| matches!(l.kind, LeafKind::Spill(_))).map(|l| l.spec.bytes()).sum();
-        let mut why = Vec::new();
+        let source =
+            |leaf: &super::pass::Leaf| if let LeafKind::Source(source) = &leaf.kind { source.why() } else { None };
+        let mut why: Vec<String> = self.pass.leaves.iter().filter_map(source).collect();
         if workers < self.resources.threads {
             why.push(format!(
                 "{workers} of {} threads: more do not fit the limit, or only in tiles that make them slower",
