@@ -302,6 +302,21 @@ fn explain_says_what_run_would_do_and_touches_nothing() {
 }
 
 #[test]
+fn a_region_of_the_input_is_enough() {
+    let folder = Folder::new();
+    folder.ramp("in.npy", &[30, 40]);
+    folder.prints(&["run", "in.npy", "out.npy", "input", "--region", "y=5:9, x=-2:", "-q"]);
+    assert_eq!(folder.json(&["info", "out.npy", "--json"])["shape"], serde_json::json!([4, 2]));
+    folder.prints(&["explain", "in.npy", "part.npy", "pad(1)", "--region", "-3:"]);
+    let region = |region: &str, part: &str| {
+        folder.refuses(&["run", "in.npy", "x.npy", "input", "--region", region], 2, part);
+    };
+    region("z=1", "there is no axis `z`");
+    region("", "--region");
+    folder.refuses(&["run", "1 + 1", "--region", "y=0"], 2, "--region y=0");
+}
+
+#[test]
 fn info_knows_shape_and_type() {
     let folder = Folder::new();
     folder.ramp("in.npy", &[30, 40]);

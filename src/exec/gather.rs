@@ -38,7 +38,8 @@ pub(crate) fn gather(
 ) {
     let rank = whole.len();
     let Some(last) = rank.checked_sub(1) else { return };
-    if sets.is_empty() {
+    // Such a box was not asked for, though others may have been: its coordinates along the other axes are not in `sets`.
+    if sets.is_empty() || need.lies_outside(whole) {
         return out.fill(cval.bytes());
     }
     for axis in 0..last {
