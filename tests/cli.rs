@@ -312,7 +312,7 @@ fn a_region_of_the_input_is_enough() {
         folder.refuses(&["run", "in.npy", "x.npy", "input", "--region", region], 2, part);
     };
     region("z=1", "there is no axis `z`");
-    region("", "--region");
+    region("", "the selection is empty");
     folder.refuses(&["run", "1 + 1", "--region", "y=0"], 2, "--region y=0");
 }
 

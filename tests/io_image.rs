@@ -137,7 +137,8 @@ fn every_kind_of_png_is_expanded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
     let palette = [9u8, 8, 7, 60, 50, 40, 1, 2, 3];
-    let cases: [(ColorType, BitDepth, &[u8], bool, &str, DType, &[u8]); 7] = [
+    type Case<'a> = (ColorType, BitDepth, &'a [u8], bool, &'a str, DType, &'a [u8]);
+    let cases: [Case<'_>; 7] = [
         (ColorType::Grayscale, BitDepth::One, &[0b1010_0000], false, "yx", DType::U8, &[255, 0, 255]),
         (ColorType::Grayscale, BitDepth::Two, &[0b0001_1000], false, "yx", DType::U8, &[0, 85, 170]),
         (ColorType::Grayscale, BitDepth::Four, &[0x0F, 0x30], false, "yx", DType::U8, &[0, 255, 51]),

@@ -145,7 +145,7 @@ fn axes_and_labels_travel() {
     let labels = |text: &str| pipeline(text, &array).unwrap().array_spec().unwrap().axes[0].labels.join(" ");
     assert_eq!(labels("concatenate([input, input])"), "DAPI GFP DAPI GFP");
     assert_eq!(labels("flip(input, \"c\")"), "GFP DAPI");
-    assert_eq!(labels("concatenate([input, input], axis=\"x\")"), "");
+    assert_eq!(labels("concatenate([input, input], axis=\"x\")"), "DAPI GFP");
     assert_eq!(labels("input[c=1:]"), "GFP");
     assert_eq!(written(&pipeline("input[c=\"GFP\"]", &array).unwrap()), [4, 5, 6]);
     assert_eq!(source.decoded(), [0, 1]);
