@@ -13,10 +13,10 @@ const STRIP: usize = 8;
 pub enum Symmetry {
     /// Nothing: one product per tap, first to last.
     None,
-    /// `taps[k] == taps[len-1-k]`: the centre, then `w * (left + right)` for each pair outwards.
+    /// `taps[k] == taps[len-1-k]`: the centre, then `w * (left + right)` for each pair, the outermost first, as scipy.
     Even,
-    /// `taps[k] == -taps[len-1-k]`: the centre (so that its NaN propagates), then `w * (right - left)` for each pair
-    /// outwards, where `w` is the right tap.
+    /// `taps[k] == -taps[len-1-k]`: the centre (so that its NaN propagates), then `w * (right - left)` for each pair,
+    /// the outermost first, where `w` is the right tap.
     Odd,
 }
 
@@ -62,28 +62,61 @@ impl Float for f64 {
     }
 }
 
+/// Elements that sums of type `A` are made of and stored as.
+pub trait Sample<A>: Copy + Send + Sync + 'static {
+    /// The element as a term of the sum.
+    fn widen(self) -> A;
+    /// The element nearest to a sum.
+    fn narrow(sum: A) -> Self;
+}
+
+macro_rules! sample {
+    ($($t:ty => $a:ty),*) => {$(
+        impl Sample<$a> for $t {
+            #[inline(always)]
+            fn widen(self) -> $a {
+                self.into()
+            }
+
+            #[inline(always)]
+            fn narrow(sum: $a) -> Self {
+                sum as $t
+            }
+        }
+    )*};
+}
+
+sample!(f32 => f32, f64 => f64, f32 => f64);
+
 /// Writes `dst[i] = Σ_t taps[t] * src[i + t]` over the positions of a block, in the order `symmetry` describes.
 ///
-/// `src` holds `lines.n + taps.len() - 1` positions; output `i` has its first tap on input position `i`. Reference:
+/// `src` holds `lines.n + taps.len() - 1` positions; output `i` has its first tap on input position `i`. The type
+/// of the taps is that of the sums: `f64` over `f32` elements is what scipy does with them, bit for bit. Reference:
 /// `scipy.ndimage.correlate1d`, the input extended by the caller.
 ///
 /// # Panics
 /// If `taps` is empty or the slices are too short.
-pub fn correlate<T: Float>(src: &[T], dst: &mut [T], lines: Lines, taps: &[T], symmetry: Symmetry) {
+pub fn correlate<S: Sample<A>, A: Float>(src: &[S], dst: &mut [S], lines: Lines, taps: &[A], symmetry: Symmetry) {
     lines.check(src.len(), dst.len(), taps.len());
     if lines.is_empty() {
         return;
     }
     // Few accumulators leave each tap waiting for the last; many spill. Measured: 64 and 16 lanes.
-    if size_of::<T>() == 4 {
-        correlate_runs::<T, 64>(src, dst, lines.runs(STRIP * 64), taps, symmetry);
+    if size_of::<A>() == 4 {
+        correlate_runs::<S, A, 64>(src, dst, lines.runs(STRIP * 64), taps, symmetry);
     } else {
-        correlate_runs::<T, 16>(src, dst, lines.runs(STRIP * 16), taps, symmetry);
+        correlate_runs::<S, A, 16>(src, dst, lines.runs(STRIP * 16), taps, symmetry);
     }
 }
 
 #[multiversion(targets("x86_64+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn correlate_runs<T: Float, const B: usize>(src: &[T], dst: &mut [T], runs: Runs, taps: &[T], symmetry: Symmetry) {
+fn correlate_runs<S: Sample<A>, A: Float, const B: usize>(
+    src: &[S],
+    dst: &mut [S],
+    runs: Runs,
+    taps: &[A],
+    symmetry: Symmetry,
+) {
     let strips = (runs.len / (STRIP * B)).max(1);
     for strip in 0..strips {
         let start = strip * STRIP * B;
@@ -92,41 +125,50 @@ fn correlate_runs<T: Float, const B: usize>(src: &[T], dst: &mut [T], runs: Runs
             let src = &src[run * runs.src_step + start..];
             let dst = &mut dst[run * runs.dst_step..][start..end];
             match symmetry {
-                Symmetry::None => correlate_run::<T, B>(src, dst, runs.tap, taps, Plain),
-                Symmetry::Even => correlate_run::<T, B>(src, dst, runs.tap, taps, Even),
-                Symmetry::Odd => correlate_run::<T, B>(src, dst, runs.tap, taps, Odd),
+                Symmetry::None => correlate_run::<S, A, B>(src, dst, runs.tap, taps, Plain),
+                Symmetry::Even => correlate_run::<S, A, B>(src, dst, runs.tap, taps, Even),
+                Symmetry::Odd => correlate_run::<S, A, B>(src, dst, runs.tap, taps, Odd),
             }
         }
     }
 }
 
 #[inline(always)]
-fn correlate_run<T: Float, const B: usize>(src: &[T], dst: &mut [T], tap: usize, taps: &[T], order: impl Order<T>) {
+fn correlate_run<S: Sample<A>, A: Float, const B: usize>(
+    src: &[S],
+    dst: &mut [S],
+    tap: usize,
+    taps: &[A],
+    order: impl Order,
+) {
     let len = dst.len();
     if len >= B {
         for at in block_starts(len, B) {
-            *lanes_mut::<T, B>(dst, at) = order.block(src, at, tap, taps);
+            *lanes_mut::<S, B>(dst, at) = order.block(src, at, tap, taps);
         }
     } else if len >= 8 {
         for at in block_starts(len, 8) {
-            *lanes_mut::<T, 8>(dst, at) = order.block(src, at, tap, taps);
+            *lanes_mut::<S, 8>(dst, at) = order.block(src, at, tap, taps);
         }
     } else {
         for at in 0..len {
-            *lanes_mut::<T, 1>(dst, at) = order.block(src, at, tap, taps);
+            *lanes_mut::<S, 1>(dst, at) = order.block(src, at, tap, taps);
         }
     }
 }
 
 /// An order in which the products of a block of outputs are summed.
-trait Order<T: Float>: Copy {
-    fn sum<const B: usize>(self, src: &[T], at: usize, tap: usize, taps: &[T]) -> [T; B];
+trait Order: Copy {
+    fn sum<S: Sample<A>, A: Float, const B: usize>(self, src: &[S], at: usize, tap: usize, taps: &[A]) -> [A; B];
 
     #[inline(always)]
-    fn block<const B: usize>(self, src: &[T], at: usize, tap: usize, taps: &[T]) -> [T; B] {
+    fn block<S: Sample<A>, A: Float, const B: usize>(self, src: &[S], at: usize, tap: usize, taps: &[A]) -> [S; B] {
         // Which of several NaNs survives an addition is the compiler's choice and may differ between the vector body
         // and the tail, so all become one.
-        self.sum::<B>(src, at, tap, taps).map(T::one_nan)
+        self.sum::<S, A, B>(src, at, tap, taps).map(
+            #[inline(always)]
+            |sum| S::narrow(sum.one_nan()),
+        )
     }
 }
 
@@ -137,23 +179,23 @@ struct Even;
 #[derive(Clone, Copy)]
 struct Odd;
 
-impl<T: Float> Order<T> for Plain {
+impl Order for Plain {
     #[inline(always)]
-    fn sum<const B: usize>(self, src: &[T], at: usize, tap: usize, taps: &[T]) -> [T; B] {
-        let mut sums = [T::ZERO; B];
+    fn sum<S: Sample<A>, A: Float, const B: usize>(self, src: &[S], at: usize, tap: usize, taps: &[A]) -> [A; B] {
+        let mut sums = [A::ZERO; B];
         for (t, &w) in taps.iter().enumerate() {
-            let x = lanes::<T, B>(src, at + t * tap);
+            let x = lanes::<S, B>(src, at + t * tap);
             for lane in 0..B {
-                sums[lane] = sums[lane] + w * x[lane];
+                sums[lane] = sums[lane] + w * x[lane].widen();
             }
         }
         sums
     }
 }
 
-impl<T: Float> Order<T> for Even {
+impl Order for Even {
     #[inline(always)]
-    fn sum<const B: usize>(self, src: &[T], at: usize, tap: usize, taps: &[T]) -> [T; B] {
+    fn sum<S: Sample<A>, A: Float, const B: usize>(self, src: &[S], at: usize, tap: usize, taps: &[A]) -> [A; B] {
         fold(
             src,
             at,
@@ -165,9 +207,9 @@ impl<T: Float> Order<T> for Even {
     }
 }
 
-impl<T: Float> Order<T> for Odd {
+impl Order for Odd {
     #[inline(always)]
-    fn sum<const B: usize>(self, src: &[T], at: usize, tap: usize, taps: &[T]) -> [T; B] {
+    fn sum<S: Sample<A>, A: Float, const B: usize>(self, src: &[S], at: usize, tap: usize, taps: &[A]) -> [A; B] {
         fold(
             src,
             at,
@@ -180,22 +222,28 @@ impl<T: Float> Order<T> for Odd {
 }
 
 #[inline(always)]
-fn fold<T: Float, const B: usize>(src: &[T], at: usize, tap: usize, taps: &[T], pair: impl Fn(T, T) -> T) -> [T; B] {
+fn fold<S: Sample<A>, A: Float, const B: usize>(
+    src: &[S],
+    at: usize,
+    tap: usize,
+    taps: &[A],
+    pair: impl Fn(A, A) -> A,
+) -> [A; B] {
     let half = taps.len() / 2;
     let last = taps.len() - 1;
-    let mut sums = [T::ZERO; B];
+    let mut sums = [A::ZERO; B];
     if taps.len() % 2 == 1 {
-        let x = lanes::<T, B>(src, at + half * tap);
+        let x = lanes::<S, B>(src, at + half * tap);
         for lane in 0..B {
-            sums[lane] = taps[half] * x[lane];
+            sums[lane] = taps[half] * x[lane].widen();
         }
     }
-    for t in (0..half).rev() {
+    for t in 0..half {
         let w = taps[last - t];
-        let left = lanes::<T, B>(src, at + t * tap);
-        let right = lanes::<T, B>(src, at + (last - t) * tap);
+        let left = lanes::<S, B>(src, at + t * tap);
+        let right = lanes::<S, B>(src, at + (last - t) * tap);
         for lane in 0..B {
-            sums[lane] = sums[lane] + w * pair(left[lane], right[lane]);
+            sums[lane] = sums[lane] + w * pair(left[lane].widen(), right[lane].widen());
         }
     }
     sums
@@ -269,6 +317,13 @@ mod tests {
     }
 
     #[test]
+    fn doubles_sum_singles_without_rounding_between() {
+        let mut got = [0.0f32; 1];
+        correlate(&[1e8f32, 1.0, -1e8], &mut got, Lines::flat(1, 1), &[1.0f64, 0.5, 1.0], Symmetry::Even);
+        assert_eq!(got, [0.5]);
+    }
+
+    #[test]
     fn finds_the_symmetry() {
         assert_eq!(Symmetry::of(&[1.0, 2.0, 1.0]), Symmetry::Even);
         assert_eq!(Symmetry::of(&[-1.0, 0.0, 1.0]), Symmetry::Odd);
@@ -279,6 +334,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "too few")]
     fn refuses_a_short_input() {
-        correlate(&[0.0f32; 4], &mut [0.0; 4], Lines::flat(4, 1), &[1.0, 1.0], Symmetry::Even);
+        correlate(&[0.0f32; 4], &mut [0.0; 4], Lines::flat(4, 1), &[1.0f32, 1.0], Symmetry::Even);
     }
 }

@@ -7,6 +7,7 @@
 //! once more for AVX2 and, where it measured better, AVX-512, and picks at run time.
 
 pub mod convert;
+pub mod convolve;
 pub mod correlate;
 pub mod distinct;
 pub mod exact_sum;

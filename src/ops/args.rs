@@ -155,7 +155,7 @@ impl Args {
     }
 
     /// Whether the op has such a parameter.
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.def.params.iter().any(|p| p.name == name)
     }
 

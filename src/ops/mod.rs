@@ -5,12 +5,13 @@
 mod args;
 mod color;
 mod components;
-mod correlate;
+mod edges;
 mod elementwise;
 mod exposure;
 mod extrema;
 mod histogram;
 mod label;
+mod linear;
 pub(crate) mod map;
 mod moments;
 mod morphology;
@@ -61,14 +62,24 @@ pub static OPS: &[&OpDef] = &[
     &elementwise::BITWISE_OR,
     &elementwise::BITWISE_XOR,
     &elementwise::BITWISE_NOT,
-    &correlate::GAUSSIAN_FILTER,
-    &correlate::GAUSSIAN_FILTER1D,
+    &linear::GAUSSIAN_FILTER,
+    &linear::GAUSSIAN_FILTER1D,
     &uniform::UNIFORM_FILTER,
     &uniform::UNIFORM_FILTER1D,
-    &correlate::SOBEL,
-    &correlate::PREWITT,
-    &correlate::CORRELATE1D,
-    &correlate::CONVOLVE1D,
+    &linear::GAUSSIAN_LAPLACE,
+    &linear::GAUSSIAN_GRADIENT_MAGNITUDE,
+    &linear::DIFFERENCE_OF_GAUSSIANS,
+    &linear::UNSHARP_MASK,
+    &linear::LAPLACE,
+    &linear::SOBEL,
+    &linear::PREWITT,
+    &linear::CORRELATE,
+    &linear::CONVOLVE,
+    &linear::CORRELATE1D,
+    &linear::CONVOLVE1D,
+    &linear::SCHARR,
+    &linear::ROBERTS,
+    &edges::CANNY,
     &extrema::MINIMUM_FILTER,
     &extrema::MAXIMUM_FILTER,
     &extrema::MINIMUM_FILTER1D,
