@@ -12,6 +12,7 @@ pub mod correlate;
 pub mod distinct;
 pub mod exact_sum;
 pub mod extrema;
+pub mod fft;
 pub mod histogram;
 pub mod label;
 pub mod morphology;

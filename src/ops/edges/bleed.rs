@@ -10,15 +10,13 @@ use crate::ops::elementwise::rows::{Feed, zip};
 
 /// Floats as this module needs them.
 trait Real: Element + Sample<f64> {
-    const EPSILON: Self;
+    /// Divides, kept from zero by the type's epsilon.
     fn quotient(self, by: Self) -> Self;
 }
 
 macro_rules! real {
     ($($t:ident)*) => {$(
         impl Real for $t {
-            const EPSILON: Self = $t::EPSILON;
-
             #[inline(always)]
             fn quotient(self, by: Self) -> Self {
                 self / (by + $t::EPSILON)
@@ -45,9 +43,7 @@ struct Unbleed(Ones);
 /// with `outside` around it.
 pub(super) fn unbleed(smoothed: &Array, axes: [usize; 2], taps: [Vec<f64>; 2], outside: f64) -> Array {
     match smoothed.array_spec() {
-        Some(spec) => {
-            Array::tile(Unbleed(Ones { axes, taps, outside }), vec![smoothed.clone()], spec.clone())
-        }
+        Some(spec) => Array::tile(Unbleed(Ones { axes, taps, outside }), vec![smoothed.clone()], spec.clone()),
         None => smoothed.clone(),
     }
 }

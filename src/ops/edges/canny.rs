@@ -7,11 +7,11 @@ use crate::error::Result;
 use crate::graph::Array;
 use crate::ops::components::hysteresis::hysteresis;
 use crate::ops::elementwise::cast;
+use crate::ops::label::connected;
 use crate::ops::linear::correlate1d::{Chain, Sums};
 use crate::ops::linear::derivatives::{eroded, mask};
 use crate::ops::linear::gaussian::Gaussian;
 use crate::ops::linear::unit::to_unit;
-use crate::ops::label::connected;
 use crate::ops::{AXES, Arg, Args, CVAL, INPUT, MODE, OpDef, Param, Type, call};
 
 /// The low and the high threshold, on gradients of an image of the range 0 to 1.
@@ -52,8 +52,9 @@ impl<'a> Canny<'a> {
         }
         let mut axes = args.filter_axes(spec)?;
         axes.sort_unstable();
-        let axes = <[usize; 2]>::try_from(axes)
-            .map_err(|axes| args.error(format!("works in two dimensions, here filters act on {}: name two with `axes`", axes.len())))?;
+        let axes = <[usize; 2]>::try_from(axes).map_err(|axes| {
+            args.error(format!("works in two dimensions, here filters act on {}: name two with `axes`", axes.len()))
+        })?;
         let sigma = args.number_per_axis("sigma", spec, 1.0, 0.0)?;
         let periodic = args.bool("periodic", false)?;
         let mode = args.mode("mode", Mode::Constant)?;
@@ -146,8 +147,9 @@ pub static CANNY: OpDef = OpDef {
         that before and behind them (interpolated along its direction) and not below the low threshold, and of those the \
         8-connected components that reach the high one. Every pixel is scikit-image's, on the same element type, \
         whatever the tiles and wherever the components run: integers are divided by the largest value of their type and \
-        computed in float64, float32 is summed in float64 and rounded after each axis. (Thresholds on a pixel's last \
-        bit aside: the weights of the gaussian may differ by a rounding of `exp`.) With mode=\"constant\" or a mask \
+        computed in float64, float32 is summed in float64 and rounded after each axis. (Where two gradients are equal, \
+        the last bit of the gaussian's weights decides: NumPy's `exp` for AVX-512 rounds some otherwise than that of the C \
+        library, so scikit-image itself differs between machines; this is its answer without AVX-512.) With mode=\"constant\" or a mask \
         the smoothed image is divided by the share of each window that lies inside. Pixels at the edge of the image, and \
         those with a neighbour outside the mask, are no edges. NaN is never an edge. Works in two dimensions: frame by \
         frame on arrays with named axes, on the two `axes` of others. With `periodic` the image is a torus in every \
@@ -186,7 +188,11 @@ pub static CANNY: OpDef = OpDef {
             default: Some("false"),
             doc: "Thresholds as quantiles of the gradient's length: only `false` is supported.",
         },
-        Param { default: Some("\"constant\""), doc: "How the image goes on outside when it is smoothed: reflect, mirror, nearest, constant or wrap.", ..MODE },
+        Param {
+            default: Some("\"constant\""),
+            doc: "How the image goes on outside when it is smoothed: reflect, mirror, nearest, constant or wrap.",
+            ..MODE
+        },
         CVAL,
         Param {
             name: "periodic",

@@ -181,4 +181,3 @@ pub static CONVOLVE1D: OpDef = OpDef {
     examples: &["convolve1d(input, [1, 2, 3, 4], axis=0)", "convolve1d([1, 2, 5], mode=\"nearest\", origin=1)"],
     build: convolve1d,
 };
-

@@ -212,4 +212,3 @@ pub static PREWITT: OpDef = OpDef {
     examples: &["prewitt(input, axis=0)", "prewitt(mode=\"wrap\")"],
     build: |args| edge(args, [1.0, 1.0, 1.0]),
 };
-

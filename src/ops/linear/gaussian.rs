@@ -90,11 +90,9 @@ impl Gaussian {
         }
         match self.radius {
             Some(radius) if radius < 0 => bad(format!("`radius` is {radius}, it must not be negative")),
-            _ if self.reach() > MAX_WINDOW / 2 => bad(format!(
-                "`sigma` and `truncate` give a radius of {}, the most is {}",
-                self.reach(),
-                MAX_WINDOW / 2
-            )),
+            _ if self.reach() > MAX_WINDOW / 2 => {
+                bad(format!("`sigma` and `truncate` give a radius of {}, the most is {}", self.reach(), MAX_WINDOW / 2))
+            }
             _ => Ok(()),
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod derivatives;
 mod direct;
 pub(crate) mod gaussian;
 mod sharpen;
+mod transform;
 pub(crate) mod unit;
 
 pub use correlate::{CONVOLVE, CORRELATE};
