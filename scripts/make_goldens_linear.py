@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import scipy.ndimage as nd
 import skimage.filters as sf
-from skimage.util import img_as_float
+from skimage.morphology import ball, disk
 
 from goldens import Goldens, Raw, call, lit
 
@@ -91,6 +91,14 @@ for name, f in (("correlate", nd.correlate), ("convolve", nd.convolve)):
     case(name, "u1_yxc", f"{name}({lit(dense)})", f(f64("u1_yxc"), dense, axes=(0, 1)), axes="yxc")
     case(name, "f32_3d", f"{name}([[1, 2], [3, -4]], axes=[2, 0], origin=[-1, 0])",
          f(f64("f32_3d"), np.array([[1, 2], [3, -4]]).T[:, None, :], origin=[0, 0, -1]))
+
+# so large that it goes through the Fourier transform; NaN there is summed tap by tap
+for mode in MODES:
+    case("convolve", "big", f"convolve(disk(22), mode=\"{mode}\", cval=2)", nd.convolve(f64("big"), disk(22), mode=mode, cval=2))
+for inp in ("f64", "u2", "nan", "tiny"):
+    case("correlate", inp, "correlate(disk(22), origin=[3, -20])", nd.correlate(f64(inp), disk(22), origin=[3, -20]))
+case("correlate", "f32_3d", "correlate(ball(7), mode=\"wrap\")", nd.correlate(f64("f32_3d"), ball(7), mode="wrap"))
+case("correlate", "u1_yxc", "correlate(disk(22), mode=\"mirror\")", nd.correlate(f64("u1_yxc"), disk(22), mode="mirror", axes=(0, 1)), axes="yxc")
 
 # ---------------------------------------------------------------- gaussian derivatives, laplace
 for name, f in (("gaussian_laplace", nd.gaussian_laplace), ("gaussian_gradient_magnitude", nd.gaussian_gradient_magnitude)):

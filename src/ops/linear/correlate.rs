@@ -77,7 +77,7 @@ impl Kernel {
 
 /// Kernels of more taps are faster by way of the Fourier transform.
 fn most_taps(dtype: DType) -> usize {
-    if dtype == DType::F64 { 700 } else { 1400 }
+    if dtype == DType::F64 { 200 } else { 400 }
 }
 
 /// How far from an outer product the weights of a separable kernel may lie: a few roundings.
@@ -221,7 +221,7 @@ const ORIGINS: Param = Param {
 
 const DETAILS: &str = "The window has its middle, `length // 2` along each axis, on the element. A kernel that is the \
     outer product of one row per axis, to the last bits and without zeros, is applied row by row; any other tap by tap, \
-    zeros left out; and one of more than 1400 taps (700 in float64) by the fast Fourier transform in float64, of blocks \
+    zeros left out; and one of more than 400 taps (200 in float64) by the fast Fourier transform in float64, of blocks \
     that lie on a fixed grid, so that every pixel comes out of the same block however the image is tiled. (A block that \
     holds NaN or infinity is summed tap by tap. How the transform rounds depends on the processor's vector \
     instructions, within 1e-15 of the largest value.) Computes in and gives float32; float64 for float64 and 32- and 64-bit integer input. (scipy would \
