@@ -17,6 +17,8 @@ const ADDITIONS: u32 = 1 << 10;
 /// Elements of a block: its lanes add `BLOCK / LANES` = 2^5 values each.
 const BLOCK: usize = 512;
 const LANES: usize = 16;
+/// Fewer elements than this are added one by one.
+const FEW: usize = 32;
 const LANE_BITS: i32 = (BLOCK / LANES).ilog2() as i32;
 /// How often a block is split before the rest goes to the long integer element by element.
 const SPLITS: usize = 4;
@@ -73,6 +75,10 @@ impl ExactSum {
     /// Adds every number of a slice, of any type that widens to `f64` without loss.
     pub fn add_slice<T: Into<f64> + Copy>(&mut self, xs: &[T]) {
         for block in xs.chunks(BLOCK) {
+            if block.len() < FEW {
+                block.iter().for_each(|&x| self.add(x.into()));
+                continue;
+            }
             let mut values = [0.0; BLOCK];
             widen(block, &mut values);
             self.add_block(&values);
@@ -90,6 +96,10 @@ impl ExactSum {
     {
         assert_eq!(a.len(), b.len(), "a product needs two factors");
         for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+            if a.len() < FEW {
+                a.iter().zip(b).for_each(|(&a, &b)| self.add_product(a.into(), b.into()));
+                continue;
+            }
             let (mut products, mut errors) = ([0.0; BLOCK], [0.0; BLOCK]);
             widen(a, &mut products);
             widen(b, &mut errors);

@@ -48,16 +48,29 @@ impl<S: Summary> ScanState for State<S> {
     }
 }
 
+/// Elements that lie apart are copied side by side in blocks of so many.
+const APART: usize = 512;
+
 /// Calls `take` with the elements of a box, in pieces.
 pub(crate) fn for_each_slice<T: Element>(tile: &View<'_>, mut take: impl FnMut(&[T])) {
     let data = tile.typed::<T>();
     let (shape, [strides]) = merge_axes(tile.shape(), [tile.strides()]);
     let step = strides[shape.len() - 1];
+    if step == 1 && shape[shape.len() - 1] > 1 {
+        return for_each_row(&shape, [&strides], |[at], n| take(&data[at..at + n]));
+    }
+    let (mut block, mut held) = ([T::default(); APART], 0);
     for_each_row(&shape, [&strides], |[at], n| {
-        if step == 1 || n == 1 {
-            take(&data[at..at + n]);
-        } else {
-            (0..n).for_each(|i| take(&data[at + i * step..][..1]));
+        for i in 0..n {
+            block[held] = data[at + i * step];
+            held += 1;
+            if held == APART {
+                take(&block);
+                held = 0;
+            }
         }
     });
+    if held > 0 {
+        take(&block[..held]);
+    }
 }

@@ -53,7 +53,12 @@ fn axis_map(op: &str, spec: &ArraySpec, base: &ArraySpec) -> Result<AxisMap> {
 
 fn mismatch(op: &str, a: &ArraySpec, b: &ArraySpec) -> Error {
     let show = |s: &ArraySpec| format!("{:?} (axes {:?})", &s.shape[..], s.letters());
-    Error::op(op, format!("arrays of shape {} and {} do not go together", show(b), show(a)))
+    // What is left of an array that was reduced along a middle axis does not go back from the right.
+    let hint = match !a.named && !b.named && a.rank() < b.rank() {
+        true => "; a reduced array goes back with keepdims=true",
+        false => "",
+    };
+    Error::op(op, format!("arrays of shape {} and {} do not go together{hint}", show(b), show(a)))
 }
 
 #[cfg(test)]
