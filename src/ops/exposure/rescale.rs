@@ -81,10 +81,7 @@ macro_rules! stored {
 stored!(u8 u16 u32 u64 i8 i16 i32 i64 f32 f64);
 
 /// In scikit-image's order of operations, so that truncation gives the same integers.
-fn rescale<T: Real, O: Stored>(operands: [&Feed<'_>; 3], to: Target, out: &mut ViewMut<'_>)
-where
-    T: Into<f64>,
-{
+fn rescale<T: Real + Into<f64>, O: Stored>(operands: [&Feed<'_>; 3], to: Target, out: &mut ViewMut<'_>) {
     let to_mask = out.dtype() == DType::Bool;
     zip3(
         operands,
