@@ -33,6 +33,8 @@ pub struct Node {
     pub outputs: Vec<Spec>,
     /// Names of the outputs, where there are several.
     pub ports: &'static [&'static str],
+    /// Results of other nodes that are known by name beside it.
+    pub related: Vec<(&'static str, Array)>,
     /// The call it came from, as the user would know it.
     pub origin: Option<Arc<str>>,
 }
@@ -127,7 +129,14 @@ impl Array {
     pub fn source(source: Arc<dyn Source>) -> Self {
         let spec = Spec::Array(source.spec().clone());
         let origin = Some(Arc::from(format!("open({})", source.name())));
-        Array::of(Node { kind: NodeKind::Source(source), inputs: vec![], outputs: vec![spec], ports: &[], origin })
+        Array::of(Node {
+            kind: NodeKind::Source(source),
+            inputs: vec![],
+            outputs: vec![spec],
+            ports: &[],
+            related: vec![],
+            origin,
+        })
     }
 
     /// A known scalar.
@@ -138,13 +147,20 @@ impl Array {
     /// A value in memory.
     pub fn value(value: Value) -> Self {
         let outputs = vec![value.spec()];
-        Array::of(Node { kind: NodeKind::Value(value), inputs: vec![], outputs, ports: &[], origin: None })
+        Array::of(Node {
+            kind: NodeKind::Value(value),
+            inputs: vec![],
+            outputs,
+            ports: &[],
+            related: vec![],
+            origin: None,
+        })
     }
 
     /// The output of a tile op.
     pub fn tile(op: impl TileOp + 'static, inputs: Vec<Array>, output: ArraySpec) -> Self {
         let kind = NodeKind::Op(OpKind::Tile(Box::new(op)));
-        Array::of(Node { kind, inputs, outputs: vec![Spec::Array(output)], ports: &[], origin: None })
+        Array::of(Node { kind, inputs, outputs: vec![Spec::Array(output)], ports: &[], related: vec![], origin: None })
     }
 
     /// The outputs of a scan: the first inputs stream by (one, or as many as [`ScanOp::streams`] says), the others are
@@ -155,7 +171,14 @@ impl Array {
         outputs: Vec<Spec>,
         ports: &'static [&'static str],
     ) -> Self {
-        Array::of(Node { kind: NodeKind::Op(OpKind::Scan(Box::new(op))), inputs, outputs, ports, origin: None })
+        Array::of(Node {
+            kind: NodeKind::Op(OpKind::Scan(Box::new(op))),
+            inputs,
+            outputs,
+            ports,
+            related: vec![],
+            origin: None,
+        })
     }
 
     /// The outputs of a stitch op.
@@ -166,7 +189,7 @@ impl Array {
         ports: &'static [&'static str],
     ) -> Self {
         let kind = NodeKind::Op(OpKind::Stitch(Box::new(op)));
-        Array::of(Node { kind, inputs: vec![input], outputs, ports, origin: None })
+        Array::of(Node { kind, inputs: vec![input], outputs, ports, related: vec![], origin: None })
     }
 
     /// The first output of a node.
@@ -189,6 +212,17 @@ impl Array {
         }
     }
 
+    /// The same node, with results of other nodes that [`Array::output`] gives by name.
+    pub fn with_related(self, related: Vec<(&'static str, Array)>) -> Self {
+        match Arc::try_unwrap(self.node) {
+            Ok(mut node) => {
+                node.related = related;
+                Array { node: Arc::new(node), port: self.port }
+            }
+            Err(node) => Array { node, port: self.port },
+        }
+    }
+
     /// The node.
     pub fn node(&self) -> &Arc<Node> {
         &self.node
@@ -199,18 +233,23 @@ impl Array {
         self.port
     }
 
-    /// Another output of the same node, by name.
+    /// Another output of the same node, or a result that is known beside it, by name.
     ///
     /// # Errors
     /// When the node has no output of that name.
     pub fn output(&self, name: &str) -> Result<Array> {
+        if let Some((_, array)) = self.node.related.iter().find(|(related, _)| *related == name) {
+            return Ok(array.clone());
+        }
+        let names = self.node.ports.iter().copied().chain(self.node.related.iter().map(|(name, _)| *name));
         match self.node.ports.iter().position(|&p| p == name) {
             Some(port) => Ok(Array { node: self.node.clone(), port }),
-            None if self.node.ports.is_empty() => {
+            None if self.node.ports.is_empty() && self.node.related.is_empty() => {
                 Err(Error::Usage(format!("there is no `.{name}`: this has only one output")))
             }
             None => {
-                Err(Error::Usage(format!("there is no output `{name}`; there are: {}", self.node.ports.join(", "))))
+                let names: Vec<&str> = names.collect();
+                Err(Error::Usage(format!("there is no output `{name}`; there are: {}", names.join(", "))))
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod distinct;
 pub mod exact_sum;
 pub mod extrema;
 pub mod fft;
+pub mod gram;
 pub mod histogram;
 pub mod label;
 pub mod morphology;

@@ -5,6 +5,7 @@
 mod args;
 mod color;
 mod components;
+mod cumulative;
 mod edges;
 mod elementwise;
 mod exposure;
@@ -15,7 +16,9 @@ mod linear;
 pub(crate) mod map;
 mod moments;
 mod morphology;
+mod normalise;
 mod pad;
+mod pca;
 mod rank;
 mod reduce;
 mod scan;
@@ -122,6 +125,13 @@ pub static OPS: &[&OpDef] = &[
     &reduce::ANY,
     &reduce::ALL,
     &reduce::COUNT_NONZERO,
+    &cumulative::CUMSUM,
+    &cumulative::CUMPROD,
+    &normalise::ZSCORE,
+    &normalise::NORMALIZE_PERCENTILE,
+    &normalise::FLAT_FIELD,
+    &normalise::BLEACH_CORRECT,
+    &pca::PCA,
     &histogram::HISTOGRAM,
     &threshold::THRESHOLD_ISODATA,
     &threshold::THRESHOLD_LI,

@@ -218,7 +218,7 @@ fn one_nan(x: f64) -> f64 {
 }
 
 /// Writes the elements of a box in C order.
-pub(super) fn put<O: Element>(out: &mut ViewMut<'_>, mut of: impl FnMut(usize) -> O) {
+pub(crate) fn put<O: Element>(out: &mut ViewMut<'_>, mut of: impl FnMut(usize) -> O) {
     let (shape, strides) = (Extents::from_iter(out.shape().iter().copied()), out.strides().to_vec());
     let to = out.typed_mut::<O>();
     let mut next = 0;

@@ -12,6 +12,7 @@ mod quantile;
 mod whole;
 
 pub(crate) use along::Along;
+pub(crate) use column::put;
 pub(crate) use quantile::{Quantile, quantile};
 pub(crate) use whole::range;
 

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/collections: NumPy's running sums, normalisation in float64, scikit-learn's PCA.
+
+scripts/goldens.py says how to run this; it also needs scikit-learn.
+"""
+import numpy as np
+from scipy import stats
+from sklearn.decomposition import PCA
+
+from goldens import Goldens, call
+
+g = Goldens("collections")
+r = np.random.default_rng(47)
+
+
+def ints(dtype, shape, lo, hi):
+    a = r.integers(lo, hi, shape, dtype=np.int64, endpoint=True).astype(dtype)
+    a.flat[1], a.flat[a.size // 2] = hi, lo
+    return a
+
+
+g.input("b", r.random((5, 7, 6)) < 0.4)
+g.input("u8", ints("u1", (5, 9, 7), 0, 255))
+g.input("u16", ints("u2", (14, 6, 3), 0, 65535))
+g.input("i8", ints("i1", (4, 80), -128, 127))
+g.input("i16", ints("i2", (3, 2, 4, 9), -32768, 32767))
+g.input("i32", ints("i4", (9, 24), -(2**31), 2**31 - 1))
+g.input("i64", ints("i8", (30, 4), -(2**50), 2**50))
+g.input("f32", r.normal(100, 30, (7, 11, 3)).astype("f4"))
+g.input("f64", r.normal(-5, 30, (3, 20, 4)))
+g.input("f32_line", r.normal(0, 1, 100).astype("f4"))
+
+# Running sums and products.
+for n in ("b", "u8", "i16", "f32", "i64"):
+    a = g.inputs[n]
+    for axis in (0, -1):
+        wide = a.astype("f8" if a.dtype.kind == "f" else "u8" if a.dtype.kind == "u" else "i8")
+        g.add("cumulative", n, call("cumsum", axis=axis), wide.cumsum(axis), 1e-13 if a.dtype.kind == "f" else "exact")
+        if n != "f32":
+            g.add("cumulative", n, call("cumprod", axis=axis), wide.cumprod(axis), "exact")
+
+
+# Normalisation.
+def single(n, a):
+    return a.astype("f8" if g.inputs[n].dtype.name in ("float64", "int32", "int64", "uint32", "uint64") else "f4")
+
+
+for n in ("u8", "f32", "f64", "i32"):
+    a = g.inputs[n].astype("f8")
+    for axis in (None, 0, -1):
+        given = {} if axis is None else dict(axis=axis)
+        g.add("zscore", n, call("zscore", **given, ddof=1), single(n, stats.zscore(a, axis, ddof=1)), 1e-6)
+        lo, hi = np.percentile(a, 5, axis, keepdims=True), np.percentile(a, 90, axis, keepdims=True)
+        g.add("normalize", n, call("normalize_percentile", low=5, high=90, **given), single(n, (a - lo) / (hi - lo + 1e-20)), 1e-6)
+    g.add("normalize", n, call("normalize_percentile", clip=True), single(n, np.clip((a - np.percentile(a, 3)) / (np.percentile(a, 99.8) - np.percentile(a, 3)), 0, 1)), 1e-6)
+    f = a.mean(tuple(range(1, a.ndim)), keepdims=True)
+    g.add("bleach", n, call("bleach_correct", axis=0, background=-500.5), single(n, (a + 500.5) * (f[:1] + 500.5) / (f + 500.5)), 1e-6)
+a = g.inputs["u16"].astype("f8")  # y x c: every channel by itself, every row a frame
+f = a.mean(1, keepdims=True)
+g.add("bleach", "u16", call("bleach_correct", axis="y"), single("u16", a * f[:1] / f), 1e-6, axes="yxc")
+light = a + 2
+g.add("flat", "u16", "flat_field(input, flat=cast(input, \"float64\") + 7, dark=5)", single("u16", (a - 5) / light * light.mean((0, 1))), 1e-6, axes="yxc")
+a = g.inputs["f64"]
+light = a[0] ** 2 + 1
+g.add("flat", "f64", "flat_field(input, input[0] * input[0] + 1)", a / light * light.mean(), 1e-12)
+
+
+# Principal components: sign by the projection of largest magnitude.
+def pca(a, k, axis, center=True):
+    x = np.moveaxis(a.astype("f8"), axis, 0)
+    items = x.reshape(len(x), -1)
+    if center:
+        own = PCA(k, svd_solver="full").fit(items)
+        u, s, v = (own.transform(items) / own.singular_values_), own.singular_values_, own.components_
+        variance, ratio = own.explained_variance_, own.explained_variance_ratio_
+    else:
+        u, s, v = (m for m in np.linalg.svd(items, full_matrices=False))
+        u, v, total = u[:, :k], v[:k], (s**2).sum()
+        s = s[:k]
+        variance, ratio = s**2 / (len(x) - 1), s**2 / total
+    sign = np.sign(u[np.abs(u).argmax(0), range(k)])
+    return (sign[:, None] * v).reshape((k,) + x.shape[1:]), s, variance, ratio, u * s * sign, x.mean(0)
+
+
+for n, k, axis, center in (("u8", 3, 0, True), ("u16", 4, 0, True), ("u16", 2, -1, True), ("f32", 3, 0, True), ("f64", 2, 0, True),
+                           ("f64", 2, 1, False), ("i16", 3, 3, True), ("i8", 3, 0, True), ("i32", 4, 0, True), ("u8", 2, 1, False), ("f32_line", 1, 0, False)):
+    names = ("components", "singular_values", "explained_variance", "explained_variance_ratio", "projections", "mean")
+    for name, want in zip(names, pca(g.inputs[n], k, axis, center)):
+        text = call("pca", n_components=k, axis=axis, center=center)
+        g.add("pca", n, text if name == "components" else f"{text}.{name}", single(n, want) if name == "components" else want, 1e-6 if name == "components" else 1e-9)
+
+if __name__ == "__main__":
+    g.main(__doc__)
