@@ -90,5 +90,42 @@ case("yxc", text="canny([2, 0.5], mode=\"mirror\")", axes="yxc",
      expected=np.stack([canny(c, [2, 0.5], mode="mirror") for c in np.moveaxis(g.inputs["yxc"], 2, 0)], 2))
 case("yxc", text="canny(axes=[0, 2])", expected=np.stack([canny(a) for a in np.moveaxis(g.inputs["yxc"], 1, 0)], 1))
 
+
+
+def torus(image, sigma, low, high):
+    """Canny on a torus: scikit-image's steps, each with the opposite edge beside it. Thresholds in the image's values."""
+    import scipy.ndimage as nd
+    from skimage.feature._canny_cy import _nonmaximum_suppression_bilinear as thin
+    from skimage.filters import gaussian
+    largest = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1
+    smooth = gaussian(image, sigma, mode="wrap", preserve_range=False)
+    down, across = nd.sobel(smooth, axis=0, mode="wrap"), nd.sobel(smooth, axis=1, mode="wrap")
+    length = np.sqrt(down * down + across * across)
+    wide = [np.ascontiguousarray(np.pad(a, 1, mode="wrap")) for a in (down, across, length)]
+    inside = np.zeros(wide[0].shape, bool); inside[1:-1, 1:-1] = True
+    crest = thin(*wide, inside, low / largest)[1:-1, 1:-1]
+    labels, n = nd.label(crest > 0, np.ones((3, 3)))
+    parent = list(range(n + 1))
+
+    def root(i):
+        while parent[i] != i:
+            i = parent[i]
+        return i
+
+    for y, x in np.argwhere(labels):
+        for i in (-1, 0, 1):
+            for j in (-1, 0, 1):
+                other = labels[(y + i) % labels.shape[0], (x + j) % labels.shape[1]]
+                if other:
+                    parent[root(other)] = root(labels[y, x])
+    strong = {root(i) for i in labels[(crest > 0) & (crest >= high / largest)]}
+    return np.vectorize(lambda i: i != 0 and root(i) in strong, otypes=[bool])(labels)
+
+
+for inp, largest in (("noise_f4", 1), ("noise_f8", 1), ("noise_u1", 255), ("maze", 255), ("board_f8", 1), ("noisy_f4", 1)):
+    for sigma, low, high in ((1, 0.05, 0.3), (0.7, 0.1, 0.8), (1.5, 0.01, 0.25)):
+        case(inp, text=call("canny", sigma=sigma, low_threshold=low * largest, high_threshold=high * largest, periodic=True),
+             expected=torus(g.inputs[inp], sigma, low * largest, high * largest))
+
 if __name__ == "__main__":
     g.main(__doc__)
