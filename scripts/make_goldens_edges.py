@@ -127,5 +127,10 @@ for inp, largest in (("noise_f4", 1), ("noise_f8", 1), ("noise_u1", 255), ("maze
         case(inp, text=call("canny", sigma=sigma, low_threshold=low * largest, high_threshold=high * largest, periodic=True),
              expected=torus(g.inputs[inp], sigma, low * largest, high * largest))
 
+for inp in ("noise_f4", "noise_f8", "noise_u1", "noisy_f4", "noisy_u2", "maze", "wedge_f4"):
+    for low, high in ((0.6, 0.9), (0.13, 0.77), (0, 1)):
+        case(inp, 1, low, high, use_quantiles=True)
+case("noisy_f4", use_quantiles=True, mode="nearest")
+
 if __name__ == "__main__":
     g.main(__doc__)

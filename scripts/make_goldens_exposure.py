@@ -113,5 +113,17 @@ def inverts():
             g.add("invert", inp, call("invert", **kw), util.invert(g.inputs[inp], **kw), "exact")
 
 
-rescale(); adjust(); equalize(); colours(); inverts()
+def rescale_items():
+    """Every channel, frame or row has its own range."""
+    of = exposure.rescale_intensity
+    for inp in ("u8", "u16", "f32", "f64_neg", "i16_up"):
+        x = g.inputs[inp]
+        g.add("rescale_items", inp, "rescale_intensity(input, axis=1)", np.stack([of(row) for row in x]), "exact" if x.dtype.kind in "iu" else 1e-6)
+        g.add("rescale_items", inp, "rescale_intensity(out_range=\"image\", axis=-2)", np.stack([of(c, out_range="image") for c in x.T], 1),
+              "exact" if x.dtype.kind in "iu" else 1e-6)
+    x = g.inputs["u8_rgb_first"]
+    g.add("rescale_items", "u8_rgb_first", "rescale_intensity(axis=\"yx\")", np.stack([of(c) for c in x]), "exact", axes="cyx")
+
+
+rescale(); adjust(); equalize(); colours(); inverts(); rescale_items()
 g.main(__doc__)

@@ -799,7 +799,7 @@ impl<'a> Setting<'a> {
             if n < need.ideal {
                 why.push(format!(
                     "chunks of {} may be decoded again: {n} of the {} that tiles come back to fit the limit",
-                    leaf_name(&self.pass.leaves[need.leaf].kind),
+                    leaf_name(&self.pass.leaves[need.leaf].kind, self.steps),
                     need.ideal
                 ));
             }
@@ -916,11 +916,11 @@ fn sum(bytes: &[u64]) -> u64 {
     bytes.iter().fold(0, |s, b| s.saturating_add(*b))
 }
 
-fn leaf_name(kind: &LeafKind) -> String {
+fn leaf_name(kind: &LeafKind, steps: &[Step]) -> String {
     match kind {
         LeafKind::Source(source) => source.name(),
         LeafKind::Spill(_) => "a kept intermediate".into(),
-        LeafKind::Stitched(_) => "labels".into(),
+        LeafKind::Stitched(port) => super::place::title(&steps[port.step]),
         LeafKind::Value(_) => "a value".into(),
     }
 }

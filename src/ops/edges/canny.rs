@@ -2,7 +2,7 @@
 
 use super::bleed::{divide_by_share, unbleed};
 use super::suppress::Suppress;
-use crate::array::{ArraySpec, DType, Mode};
+use crate::array::{ArraySpec, DType, Mode, Scalar};
 use crate::error::Result;
 use crate::graph::Array;
 use crate::ops::components::hysteresis::hysteresis;
@@ -14,9 +14,12 @@ use crate::ops::linear::gaussian::Gaussian;
 use crate::ops::linear::unit::to_unit;
 use crate::ops::{AXES, Arg, Args, CVAL, INPUT, MODE, OpDef, Param, Type, call};
 
-/// The low and the high threshold, on gradients of an image of the range 0 to 1.
-fn thresholds(args: &Args, dtype: DType) -> Result<(f64, f64)> {
-    let largest = dtype.integer_range().map_or(1.0, |(_, hi)| hi as f64);
+/// The low and the high threshold, on gradients of an image of the range 0 to 1; or the quantiles they are.
+fn thresholds(args: &Args, dtype: DType, quantiles: bool) -> Result<(f64, f64)> {
+    let largest = match dtype.integer_range() {
+        Some((_, hi)) if !quantiles => hi as f64,
+        _ => 1.0,
+    };
     let one = |name: &str, default: f64| -> Result<f64> {
         if args.given(name) { Ok(args.number(name, default)? / largest) } else { Ok(default) }
     };
@@ -29,6 +32,9 @@ fn thresholds(args: &Args, dtype: DType) -> Result<(f64, f64)> {
             low * largest
         )));
     }
+    if quantiles && (low < 0.0 || high > 1.0) {
+        return Err(args.error(format!("`low_threshold` ({low}) and `high_threshold` ({high}) are quantiles: 0 to 1")));
+    }
     Ok((low, high))
 }
 
@@ -39,6 +45,7 @@ struct Canny<'a> {
     sigma: [f64; 2],
     mode: Mode,
     periodic: bool,
+    quantiles: bool,
     masked: bool,
 }
 
@@ -47,15 +54,16 @@ impl<'a> Canny<'a> {
         if matches!(spec.dtype, DType::U64 | DType::I64) {
             return Err(args.error("64-bit integers are not supported, as in scikit-image; cast the image first"));
         }
-        if args.bool("use_quantiles", false)? {
-            return Err(args.error("`use_quantiles` is not supported: give thresholds on the gradient"));
-        }
         let mut axes = args.filter_axes(spec)?;
         axes.sort_unstable();
         let axes = <[usize; 2]>::try_from(axes).map_err(|axes| {
             args.error(format!("works in two dimensions, here filters act on {}: name two with `axes`", axes.len()))
         })?;
         let sigma = args.number_per_axis("sigma", spec, 1.0, 0.0)?;
+        let quantiles = args.bool("use_quantiles", false)?;
+        if quantiles && spec.rank() > 2 {
+            return Err(args.error("`use_quantiles` takes one image of two axes: select a frame or channel first"));
+        }
         let periodic = args.bool("periodic", false)?;
         let mode = args.mode("mode", Mode::Constant)?;
         if periodic && args.given("mode") && mode != Mode::Wrap {
@@ -63,7 +71,7 @@ impl<'a> Canny<'a> {
         }
         let mode = if periodic { Mode::Wrap } else { mode };
         let sigma = axes.map(|axis| sigma[axis]);
-        Ok(Canny { args, axes, sigma, mode, periodic, masked: args.given("mask") })
+        Ok(Canny { args, axes, sigma, mode, periodic, quantiles, masked: args.given("mask") })
     }
 
     fn gaussians(&self) -> [Gaussian; 2] {
@@ -115,6 +123,17 @@ impl<'a> Canny<'a> {
         Ok(chain.array)
     }
 
+    /// A threshold on the gradient's length: the number, or that quantile of all lengths.
+    fn threshold(&self, [down, across]: [&Array; 2], value: f64) -> Result<Array> {
+        if !self.quantiles {
+            return Ok(Array::constant(Scalar::of(value)));
+        }
+        let square = |d: &Array| d.call("multiply", [d.into()], []);
+        let length = square(down)?.call("add", [square(across)?.into()], [])?.call("sqrt", [], [])?;
+        let quantile = length.call("percentile", [(100.0 * value).into()], [])?;
+        Ok(cast::to(&quantile, DType::F64))
+    }
+
     /// 1 where an edge may run, 2 where it surely does.
     fn classes(&self, unit: Array, (low, high): (f64, f64), spec: &ArraySpec) -> Result<Array> {
         let smoothed = self.image(unit)?;
@@ -122,8 +141,10 @@ impl<'a> Canny<'a> {
         if self.masked {
             inputs.push(eroded(self.args, &self.axes, if self.periodic { Mode::Wrap } else { Mode::Constant })?);
         }
-        let (masked, periodic) = (self.masked, self.periodic);
-        let suppress = Suppress { axes: self.axes, low, high, masked, periodic };
+        for value in [low, high] {
+            inputs.push(self.threshold([&inputs[0], &inputs[1]], value)?);
+        }
+        let suppress = Suppress { axes: self.axes, masked: self.masked, periodic: self.periodic };
         Ok(Array::tile(suppress, inputs, spec.with_dtype(DType::U8)))
     }
 }
@@ -131,7 +152,7 @@ impl<'a> Canny<'a> {
 fn canny(args: &Args) -> Result<Array> {
     let (input, spec) = (args.array("input")?, args.spec("input")?);
     let canny = Canny::read(args, &spec)?;
-    let thresholds = thresholds(args, spec.dtype)?;
+    let thresholds = thresholds(args, spec.dtype, canny.quantiles)?;
     // scikit-image works on integers in double precision, on floats in their own; so do decisions here.
     let classes = canny.classes(to_unit(&input, DType::F64)?, thresholds, &spec)?;
     let structure = connected(spec.rank(), &canny.axes, 2).map_err(|e| args.error(e))?;
@@ -153,7 +174,7 @@ pub static CANNY: OpDef = OpDef {
         the smoothed image is divided by the share of each window that lies inside. Pixels at the edge of the image, and \
         those with a neighbour outside the mask, are no edges. NaN is never an edge. Works in two dimensions: frame by \
         frame on arrays with named axes, on the two `axes` of others. With `periodic` the image is a torus in every \
-        step. `use_quantiles` is not supported. 64-bit integers are refused, as in scikit-image.\n\n\
+        step. With `use_quantiles` a pass of its own finds the quantiles of the gradient's length first. 64-bit integers are refused, as in scikit-image.\n\n\
         J. Canny, A Computational Approach to Edge Detection, IEEE Trans. PAMI 8 (1986) 679-714.",
     reference: "skimage.feature.canny",
     params: &[
@@ -186,7 +207,7 @@ pub static CANNY: OpDef = OpDef {
             name: "use_quantiles",
             ty: Type::Bool,
             default: Some("false"),
-            doc: "Thresholds as quantiles of the gradient's length: only `false` is supported.",
+            doc: "Whether the thresholds are quantiles (0 to 1) of the gradient's length; only for one image of two axes.",
         },
         Param {
             default: Some("\"constant\""),
@@ -207,6 +228,8 @@ pub static CANNY: OpDef = OpDef {
         "canny(input, axes=[0, 1])",
         "canny(sigma=0.5, low_threshold=0.01, high_threshold=2, mode=\"nearest\", axes=[0, 1])",
         "canny(input, [0, 1.5], 1, 3, input > 2, axes=[0, 1])",
+        "canny(low_threshold=0.3, high_threshold=0.8, use_quantiles=true)",
+        "canny(sigma=0.6, low_threshold=0.2, high_threshold=1, periodic=true, axes=[0, 1])",
         "canny(sigma=0.7, low_threshold=0.5, high_threshold=1, mode=\"constant\", cval=0.3, axes=[-2, -1])",
     ],
     build: canny,

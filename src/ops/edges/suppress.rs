@@ -9,16 +9,12 @@ use arrayvec::ArrayVec;
 /// Marks the elements whose gradient is at least as long as that before and behind them, interpolated along the
 /// gradient's direction: 0 for none, 1 from the low threshold on, 2 from the high one on.
 ///
-/// Its inputs are the derivatives along two axes and, if `masked`, where candidates may lie.
+/// Its inputs are the derivatives along two axes, if `masked` where candidates may lie, and the thresholds, as float64.
 #[derive(Debug)]
 pub(super) struct Suppress {
     /// The two axes, in the order of the derivatives.
     pub axes: [usize; 2],
-    /// The low threshold.
-    pub low: f64,
-    /// The high threshold.
-    pub high: f64,
-    /// Whether there is a third input.
+    /// Whether there is an input that says where candidates may lie.
     pub masked: bool,
     /// Whether the image is a torus.
     pub periodic: bool,
@@ -138,6 +134,12 @@ impl<T: Real> Gradient<'_, T> {
     }
 }
 
+/// The low threshold as it is compared.
+fn least(low: f64) -> f64 {
+    let low = low as f32;
+    f64::from(if low == 0.0 { LEAST } else { low })
+}
+
 impl Suppress {
     fn mark<T: Real>(&self, cx: &Cx<'_>, inputs: &[View<'_>], out: &mut ViewMut<'_>) {
         let shape: ArrayVec<usize, MAX_RANK> = out.shape().iter().copied().collect();
@@ -146,7 +148,8 @@ impl Suppress {
         let kept = if self.masked { Some(&inputs[2]) } else { None };
         let steps = [0, 1].map(|k| self.axes.map(|axis| inputs[k].strides()[axis]));
         let gradient = Gradient { along: [inputs[0].typed::<T>(), inputs[1].typed::<T>()], steps };
-        let (low, high) = (self.least(), T::from_f64(self.high));
+        let [low, high] = [2, 1].map(|from_end| inputs[inputs.len() - from_end].typed::<f64>()[0]);
+        let (low, high) = (least(low), T::from_f64(high));
         let classes = out.typed_mut::<u8>();
         let kept_strides = kept.map_or(&strides[..], |view| view.strides());
         let operands = [inputs[0].strides(), inputs[1].strides(), &strides, kept_strides];
@@ -176,11 +179,6 @@ impl Suppress {
                 from += n;
             }
         });
-    }
-
-    fn least(&self) -> f64 {
-        let low = self.low as f32;
-        f64::from(if low == 0.0 { LEAST } else { low })
     }
 
     /// The elements of a row that may be candidates: without a mask, not those at the edge of the image.

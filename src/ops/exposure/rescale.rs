@@ -173,10 +173,14 @@ fn input_range(args: &Args, input: &Array, dtype: DType) -> Result<[Operand; 2]>
     }
 }
 
-/// The range of the whole image.
+/// The range of the whole image, or of every item of it along the axes that are not given.
 fn image_range(args: &Args, input: &Array) -> Result<[Operand; 2]> {
+    let along = match args.get("axis").filter(|_| args.given("axis")) {
+        Some(axis) => vec![("axis".to_string(), axis.clone()), ("keepdims".to_string(), Arg::Bool(true))],
+        None => Vec::new(),
+    };
     let one = |op: &str| {
-        let found = call(op, vec![Arg::Array(input.clone())], vec![])?;
+        let found = call(op, vec![Arg::Array(input.clone())], along.clone())?;
         end(args, "in_range", &Arg::Array(found))
     };
     Ok([one("min")?, one("max")?])
@@ -221,6 +225,10 @@ fn rescaled(args: &Args, input: &Array, [lo, hi]: [Operand; 2], to: Target, dtyp
 
 fn rescale_intensity(args: &Args) -> Result<Array> {
     let (input, spec) = (args.array("input")?, args.spec("input")?);
+    let ranges_of_items = matches!(args.get("in_range"), None | Some(Arg::Str(_))) && args.given("axis");
+    if args.given("axis") && !(ranges_of_items && args.text_of("in_range")?.is_none_or(|word| word == "image")) {
+        return Err(args.error("`axis` goes with `in_range`=\"image\": other ranges are the same for all items"));
+    }
     let (to, dtype) = output_range(args, spec.dtype)?;
     rescaled(args, &input, input_range(args, &input, spec.dtype)?, to, dtype)
 }
@@ -234,7 +242,7 @@ pub static RESCALE_INTENSITY: OpDef = OpDef {
         \"image\" (that of the whole image, a pass of its own), \"dtype\" (that of its type; -1 to 1 for floats), the name \
         of an element type, \"uint10\", \"uint12\", \"uint14\", \"float\", or a pair [lo, hi]. The ends of `in_range` may be \
         computed: scalars, or arrays that are broadcast, so that each image of a stack or each channel has its own \
-        range: `in_range=[min(input), max(input)]`. A named `out_range` starts at 0 where `in_range` does not begin below \
+        range: `axis=\"yx\"`, or `in_range=[min(input, axis=\"yx\"), max(input, axis=\"yx\")]`. A named `out_range` starts at 0 where `in_range` does not begin below \
         it.\n\nKeeps the element type for \"dtype\" and \"image\"; another type's name gives that type (uint16 for \
         uint10 to uint14), integers truncated as scikit-image does; a pair gives float32, or float64 for float64 and 32- \
         and 64-bit integer input (scikit-image: float64 for all integers). A constant image is clipped to `out_range`. \
@@ -254,6 +262,13 @@ pub static RESCALE_INTENSITY: OpDef = OpDef {
             default: Some("\"dtype\""),
             doc: "The range to stretch it to: a word or a pair of numbers.",
         },
+        Param {
+            name: "axis",
+            ty: Type::Axes,
+            default: Some("none"),
+            doc: "The axes that the range \"image\" is taken over: \"yx\" gives every channel and frame its own; all \
+                unless given.",
+        },
     ],
     returns: &[("rescaled", "The array in its own type, that of `out_range`, or floats.")],
     examples: &[
@@ -262,6 +277,8 @@ pub static RESCALE_INTENSITY: OpDef = OpDef {
         "rescale_intensity(input, in_range=[mean(input), max(input)], out_range=[0, 1])",
         "rescale_intensity(input, \"dtype\", \"uint12\")",
         "rescale_intensity(input, out_range=\"image\")",
+        "rescale_intensity(input, axis=-1)",
+        "rescale_intensity(input, out_range=[0, 1], axis=[0])",
     ],
     build: rescale_intensity,
 };
