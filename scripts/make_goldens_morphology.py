@@ -229,5 +229,40 @@ binary("binary_hit_or_miss", "m3")
 binary("binary_hit_or_miss", "m1", structure1=[1, 1, 0])
 binary("binary_hit_or_miss", "m3", structure1=[[1, 1], [0, 1]], axes=[0, 2])
 
+# ------------------------------------------------------------------------------------ until nothing changes in a mask
+g.input("grow", r.integers(0, 100, (24, 31)).astype("u1"))
+g.input("grow_3d", r.integers(0, 100, (6, 7, 9)).astype("u1"))
+ROW, DIAGONAL = [[1, 1, 1]], [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+WIDE = np.pad(np.array(CROSS), ((0, 2), (1, 1))).tolist()
+STEPS = [dict(), dict(structure=np.ones((3, 3), int).tolist()), dict(structure=ROW), dict(structure=DIAGONAL), dict(structure=WIDE, origin=[-1, 0])]
+
+
+def grow(op, inp, seeds, mask, **kw):
+    x, known = I[inp], {} if op == "binary_propagation" else {"iterations": -1}
+    given = {} if mask is None else {"mask": eval(mask, {"input": x})}
+    expected = getattr(nd, op)(eval(seeds, {"input": x}), **kw, **known, **given)
+    if known:
+        assert (expected == getattr(nd, op)(eval(seeds, {"input": x}), **kw, **known, **given, brute_force=True)).all()
+    text = call(op, Raw(seeds), **kw, **known, **({} if mask is None else {"mask": Raw(mask)}))
+    g.add("grow_" + op, inp, short(text), expected, "exact")
+
+
+PAIRS = [("input > 95", "input % 10 < 6"), ("input > 95", "input < 60"), ("input > 2", "input % 10 < 5"), ("input > 2", "input > 40")]
+for op in ("binary_erosion", "binary_dilation", "binary_opening", "binary_closing", "binary_propagation"):
+    for k, s in enumerate(STEPS):
+        for j, (seeds, mask) in enumerate(PAIRS):
+            for border in (0, 1) if k < 2 else ((k + j) % 2,):
+                grow(op, "grow", seeds, mask, **s, **({"border_value": 1} if border else {}))
+        for border in (0, 1):
+            grow(op, "grow", "input > 97", None, **s, **({"border_value": 1} if border else {}))
+    grow(op, "grow_3d", "input > 95", "input % 10 < 5")
+    grow(op, "grow_3d", "input > 95", "input % 10 < 6", axes=[0, 2])
+    grow(op, "grow_3d", "input > 95", "input % 10 < 6", axes=[1, 0], structure=DIAGONAL)
+    grow(op, "grow_3d", "input > 95", None, axes=[1, 0])
+x = I["grow_3d"]
+for op in ("binary_erosion", "binary_dilation"):
+    g.add("named", "grow_3d", f"{op}(input > 90, iterations=-1, mask=input % 4 < 2)",
+          getattr(nd, op)(x > 90, axes=(1, 2), iterations=-1, mask=x % 4 < 2), "exact", axes="tyx")
+
 if __name__ == "__main__":
     g.main(__doc__)

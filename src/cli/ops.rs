@@ -8,6 +8,20 @@ use tilewise::{Error, Result};
 /// What the functions of the language that are no operations are listed under.
 const LANGUAGE: &str = "files and footprints";
 
+/// The families in the order they are shown.
+const FAMILIES: [&str; 10] = [
+    "filters",
+    "rank",
+    "morphology",
+    "thresholds",
+    "exposure",
+    "edges",
+    "objects",
+    "reductions",
+    "elementwise",
+    "geometry",
+];
+
 /// The boundary modes.
 const MODES: &str = "\"reflect\", \"mirror\", \"nearest\", \"constant\" or \"wrap\"";
 
@@ -26,6 +40,7 @@ fn list(width: usize) -> String {
             families.push(op.family);
         }
     });
+    families.sort_by_key(|family| FAMILIES.iter().position(|f| f == family).unwrap_or(FAMILIES.len()));
     let longest = OPS.iter().map(|op| op.name.len()).chain(symbols().iter().map(|f| f.name.len())).max().unwrap_or(0);
     let line = |name: &str, summary: &str| term::wrapped(&format!("  {name:<longest$}  "), summary, width);
     let mut text = String::new();

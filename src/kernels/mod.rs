@@ -23,7 +23,7 @@ pub mod uniform;
 pub mod zoom;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 /// A block seen along one axis: `n` output positions along the axis, each a contiguous run of `inner` elements;
 /// consecutive positions lie `src_stride` / `dst_stride` elements apart.

@@ -262,6 +262,20 @@ pub trait Height: Copy {
     fn by(height: f64) -> Self::By;
     /// This element so much higher; integers stop at the ends of their type.
     fn raised(self, by: Self::By) -> Self;
+    /// Whether the type holds these heights, so that [`Height::raised_by_own`] gives what `raised` does.
+    fn holds(heights: &[f64]) -> bool;
+    /// `raised` by a height that the type holds, computed in the type.
+    fn raised_by_own(self, by: f64) -> Self;
+    /// What lies below everything.
+    const LOWEST: Self;
+    /// What lies above everything.
+    const HIGHEST: Self;
+    /// The second if it is lower, or a NaN; else the first.
+    fn lower(self, other: Self) -> Self;
+    /// The second if it is higher, or a NaN; else the first.
+    fn higher(self, other: Self) -> Self;
+    /// Itself, or the one NaN that all stand for.
+    fn plain(self) -> Self;
 }
 
 macro_rules! integer_heights {
@@ -269,6 +283,9 @@ macro_rules! integer_heights {
         impl Height for $t {
             /// What is added and what is taken away: one of them is zero.
             type By = ($t, $t);
+
+            const LOWEST: Self = <$t>::MIN;
+            const HIGHEST: Self = <$t>::MAX;
 
             #[inline(always)]
             fn by(height: f64) -> ($t, $t) {
@@ -278,6 +295,30 @@ macro_rules! integer_heights {
             #[inline(always)]
             fn raised(self, (up, down): ($t, $t)) -> Self {
                 self.saturating_add(up).saturating_sub(down)
+            }
+
+            fn holds(_heights: &[f64]) -> bool {
+                true
+            }
+
+            #[inline(always)]
+            fn raised_by_own(self, by: f64) -> Self {
+                self.raised(Self::by(by))
+            }
+
+            #[inline(always)]
+            fn lower(self, other: Self) -> Self {
+                self.min(other)
+            }
+
+            #[inline(always)]
+            fn higher(self, other: Self) -> Self {
+                self.max(other)
+            }
+
+            #[inline(always)]
+            fn plain(self) -> Self {
+                self
             }
         }
     )*};
@@ -290,6 +331,9 @@ macro_rules! float_heights {
         impl Height for $t {
             type By = f64;
 
+            const LOWEST: Self = <$t>::NEG_INFINITY;
+            const HIGHEST: Self = <$t>::INFINITY;
+
             #[inline(always)]
             fn by(height: f64) -> f64 {
                 height
@@ -299,17 +343,77 @@ macro_rules! float_heights {
             fn raised(self, by: f64) -> Self {
                 (f64::from(self) + by) as $t
             }
+
+            fn holds(heights: &[f64]) -> bool {
+                heights.iter().all(|&h| f64::from(h as $t) == h)
+            }
+
+            // A sum in f64 rounded to f32 is that in f32: 53 bits are more than twice 24 and 2.
+            #[inline(always)]
+            fn raised_by_own(self, by: f64) -> Self {
+                self + by as $t
+            }
+
+            #[inline(always)]
+            fn lower(self, other: Self) -> Self {
+                if (other < self) | other.is_nan() { other } else { self }
+            }
+
+            #[inline(always)]
+            fn higher(self, other: Self) -> Self {
+                if (other > self) | other.is_nan() { other } else { self }
+            }
+
+            #[inline(always)]
+            fn plain(self) -> Self {
+                if self.is_nan() { <$t>::NAN } else { self }
+            }
         }
     )*};
 }
 
 float_heights!(f32 f64);
 
+/// The extremum of raised elements. They are compared in their own type, without keys; a NaN spreads, and of zeros of both
+/// signs the first stays, which is the same wherever the neighbourhood lies.
+#[derive(Clone, Copy)]
+struct Lowest<T>(PhantomData<T>);
+#[derive(Clone, Copy)]
+struct Highest<T>(PhantomData<T>);
+
+macro_rules! raised_folds {
+    ($($fold:ident $empty:ident $join:ident;)*) => {$(
+        impl<T: Height> Fold for $fold<T> {
+            type In = T;
+            type Acc = T;
+            type Out = T;
+            const EMPTY: T = T::$empty;
+
+            #[inline(always)]
+            fn read(self, x: T) -> T {
+                x
+            }
+
+            #[inline(always)]
+            fn join(self, a: T, b: T) -> T {
+                a.$join(b)
+            }
+
+            #[inline(always)]
+            fn finish(self, window: T) -> T {
+                window.plain()
+            }
+        }
+    )*};
+}
+
+raised_folds!(Lowest HIGHEST lower; Highest LOWEST higher;);
+
 /// Writes the extremum over the points of every element's neighbourhood, point `k` lying `offsets[k]` elements after the
 /// first of the input that the element sees. With heights a minimum is over `x - height`, a maximum over `x + height`.
 ///
-/// A NaN gives NaN, -0 lies below 0. Reference: `scipy.ndimage.grey_erosion` and `grey_dilation`, the input extended by
-/// the caller.
+/// A NaN gives NaN. -0 lies below 0; with heights the one stays that comes first. Reference: `scipy.ndimage.grey_erosion`
+/// and `grey_dilation`, the input extended by the caller.
 ///
 /// # Panics
 /// If a slice is too short, or `heights` is neither empty nor as long as `offsets`.
@@ -328,25 +432,40 @@ pub fn points<T: Ordered + Height>(
     match (which, heights.is_empty()) {
         (Extremum::Minimum, true) => gather(Least(PhantomData), |x, _| x, offsets, src, dst, block),
         (Extremum::Maximum, true) => gather(Most(PhantomData), |x, _| x, offsets, src, dst, block),
-        (Extremum::Minimum, false) => gather(
-            Least(PhantomData),
-            #[inline(always)]
-            |x: T, k| x.raised(T::by(-heights[k])),
-            offsets,
-            src,
-            dst,
-            block,
-        ),
-        (Extremum::Maximum, false) => gather(
-            Most(PhantomData),
-            #[inline(always)]
-            |x: T, k| x.raised(T::by(heights[k])),
-            offsets,
-            src,
-            dst,
-            block,
-        ),
+        (Extremum::Minimum, false) => raised(Lowest(PhantomData), -1.0, offsets, heights, src, dst, block),
+        (Extremum::Maximum, false) => raised(Highest(PhantomData), 1.0, offsets, heights, src, dst, block),
     }
+}
+
+fn raised<T: Height>(
+    fold: impl Fold<In = T, Out = T>,
+    sign: f64,
+    offsets: &[usize],
+    heights: &[f64],
+    src: &[T],
+    dst: &mut [T],
+    block: &Block,
+) {
+    if T::holds(heights) {
+        return gather(
+            fold,
+            #[inline(always)]
+            |x: T, k| x.raised_by_own(sign * heights[k]),
+            offsets,
+            src,
+            dst,
+            block,
+        );
+    }
+    gather(
+        fold,
+        #[inline(always)]
+        |x: T, k| x.raised(T::by(sign * heights[k])),
+        offsets,
+        src,
+        dst,
+        block,
+    );
 }
 
 #[multiversion(targets("x86_64+avx2"))]
@@ -531,6 +650,32 @@ mod tests {
     fn integers_stop_at_the_ends_of_their_type() {
         assert_eq!([250u8.raised(u8::by(9.0)), 3u8.raised(u8::by(-9.0)), 3u8.raised(u8::by(9.0))], [255, 0, 12]);
         assert_eq!([100i8.raised(i8::by(99.0)), (-100i8).raised(i8::by(-99.0))], [127, -128]);
+    }
+
+    #[test]
+    fn raised_floats_spread_nan_and_keep_the_first_zero() {
+        fn extreme<T: Ordered + Height>(which: Extremum, src: [T; 3], heights: [f64; 3]) -> T {
+            let mut dst = [src[0]];
+            let block = Block { outer: ArrayVec::new(), n: 1, inner: 1, src_stride: 1, dst_stride: 1 };
+            points(which, &[0, 1, 2], &heights, &src, &mut dst, &block);
+            dst[0]
+        }
+        for which in [Extremum::Minimum, Extremum::Maximum] {
+            // 0.1 is no f32: the sum is made in f64.
+            for heights in [[0.0; 3], [0.0, 0.1, 2.5]] {
+                for at in 0..3 {
+                    let mut src = [1.0, f64::INFINITY, f64::NEG_INFINITY];
+                    src[at] = -f64::NAN;
+                    assert!(extreme(which, src, heights).is_nan());
+                    assert!(extreme(which, src.map(|x| x as f32), heights).is_nan());
+                }
+            }
+            let zeros = [0.0f64, -0.0, 0.0];
+            assert_eq!(extreme(which, zeros, [-0.0; 3]).to_bits(), 0.0f64.to_bits());
+            assert_eq!(extreme(Extremum::Maximum, zeros.map(|x| -x), [-0.0; 3]).to_bits(), (-0.0f64).to_bits());
+        }
+        assert_eq!(extreme(Extremum::Maximum, [16777216f32, 0.0, 0.0], [1.5, 0.0, 0.0]), 16777218.0);
+        assert_eq!(extreme(Extremum::Minimum, [1f32, 9.0, 9.0], [0.1, 0.0, 0.0]), (1.0 - 0.1f64) as f32);
     }
 
     #[test]

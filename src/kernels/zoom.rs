@@ -23,6 +23,11 @@ pub fn window(place: f64) -> u64 {
     bin.saturating_sub(1).min(BINS as u64 - 4) << COARSE
 }
 
+/// Whether a place lies in the window that begins at that step.
+pub fn holds(window: u64, place: f64) -> bool {
+    (0.0..=BINS as f64).contains(&((place - window as f64) / (1u64 << FINE) as f64))
+}
+
 /// How many elements lie in each bin, and the sum of their places in it.
 pub struct ZoomedSums {
     lo: f64,

@@ -150,7 +150,7 @@ macro_rules! extremum {
         #[doc = concat!("`", $name, "`")]
         pub static $id: OpDef = OpDef {
             name: $name,
-            family: "filters",
+            family: "rank",
             summary: $summary,
             details: DETAILS,
             reference: concat!("scipy.ndimage.", $name),
@@ -164,7 +164,7 @@ macro_rules! extremum {
         #[doc = concat!("`", $name, "`")]
         pub static $id: OpDef = OpDef {
             name: $name,
-            family: "filters",
+            family: "rank",
             summary: $summary,
             details: DETAILS_1D,
             reference: concat!("scipy.ndimage.", $name),

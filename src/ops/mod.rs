@@ -100,6 +100,7 @@ pub static OPS: &[&OpDef] = &[
     &morphology::grey::MORPHOLOGICAL_LAPLACE,
     &morphology::binary::BINARY_EROSION,
     &morphology::binary::BINARY_DILATION,
+    &morphology::binary::BINARY_PROPAGATION,
     &morphology::binary::BINARY_OPENING,
     &morphology::binary::BINARY_CLOSING,
     &morphology::binary::BINARY_HIT_OR_MISS,

@@ -287,7 +287,7 @@ macro_rules! rank_op {
         #[doc = concat!("`", $name, "`")]
         pub static $id: OpDef = OpDef {
             name: $name,
-            family: "filters",
+            family: "rank",
             summary: $summary,
             details: details!($details),
             reference: concat!("scipy.ndimage.", $name),

@@ -2,7 +2,7 @@
 
 use super::classes::weak_and_strong;
 use super::stitch::{filter, filter_on_torus};
-use crate::array::Scalar;
+use crate::array::{ArraySpec, Scalar};
 use crate::error::{Error, Result};
 use crate::graph::Array;
 use crate::kernels::label::Structure;
@@ -67,7 +67,16 @@ fn build(args: &Args) -> Result<Array> {
             return Err(args.error(format!("`{name}` must be a number or have the shape of the image")));
         }
     }
-    hysteresis(&weak_and_strong(&weak, &strong, &spec), &structure, false)
+    touched(&weak, &strong, &spec, &structure)
+}
+
+/// The components of a mask that hold a pixel of the other one, of whose pixels outside the mask nothing comes. `spec` has
+/// the shape of both.
+///
+/// # Errors
+/// As [`hysteresis`].
+pub(crate) fn touched(mask: &Array, other: &Array, spec: &ArraySpec, structure: &Structure) -> Result<Array> {
+    hysteresis(&weak_and_strong(mask, other, spec), structure, false)
 }
 
 fn threshold(args: &Args, name: &str) -> Result<Arg> {
@@ -125,7 +134,7 @@ pub(crate) fn hysteresis(classes: &Array, structure: &Structure, periodic: bool)
 mod tests {
     use super::*;
     use crate::Run;
-    use crate::array::{ArraySpec, DType};
+    use crate::array::DType;
     use crate::graph::{MemArray, Value};
     use crate::io::chunked::AlignedSink;
 

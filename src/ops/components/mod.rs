@@ -12,3 +12,4 @@ pub use boundaries::FIND_BOUNDARIES;
 pub use expand::EXPAND_LABELS;
 pub use filters::{BINARY_FILL_HOLES, CLEAR_BORDER, KEEP_LARGEST, REMOVE_SMALL_HOLES, REMOVE_SMALL_OBJECTS};
 pub use hysteresis::APPLY_HYSTERESIS_THRESHOLD;
+pub(crate) use hysteresis::touched;

@@ -5,6 +5,8 @@ use crate::array::{ArraySpec, DType, Scalar};
 use crate::error::Result;
 use crate::graph::Array;
 use crate::kernels::extrema::Extremum;
+use crate::kernels::label::Structure;
+use crate::ops::components::touched;
 use crate::ops::structure::cross;
 use crate::ops::window::MAX_WINDOW;
 use crate::ops::{AXES, Arg, Args, INPUT, ORIGIN, OpDef, Param, Type, call};
@@ -15,6 +17,11 @@ const MAX_STEPS: i64 = 256;
 /// Steps of a plane cross that are done as one diamond: the sweeps grow with them as those of separate steps would, but
 /// margins are read once.
 const DIAMOND: i64 = 64;
+
+/// Whether it is the one that always goes on until nothing changes.
+fn propagates(args: &Args) -> bool {
+    args.name() == BINARY_PROPAGATION.name
+}
 
 /// A call, read.
 struct Binary<'a> {
@@ -32,7 +39,7 @@ impl<'a> Binary<'a> {
         let input = nonzero(args.array("input")?)?;
         let spec = args.spec("input")?.with_dtype(DType::Bool);
         let structure = structure(args, &spec, "structure", "origin")?;
-        let iterations = args.integer("iterations", 1)?;
+        let iterations = if propagates(args) { -1 } else { args.integer("iterations", 1)? };
         let mask = if args.given("mask") { Some(args.array("mask")?) } else { None };
         if let Some(mask) = &mask
             && mask.shape() != Some(&spec.shape)
@@ -149,32 +156,45 @@ impl<'a> Binary<'a> {
         }
     }
 
-    /// Until nothing changes, where the answer is known without going there.
+    /// Until nothing changes.
     fn until_stable(&self, which: Extremum, structure: &Neighbourhood, array: &Array) -> Result<Array> {
         if structure.is_only_its_element() {
             return Ok(array.clone());
         }
-        if self.mask.is_some() {
-            return Err(self.args.error(
-                "`iterations` below 1 (until nothing changes) with a `mask` is a reconstruction, which is not done yet; \
-                give a number of iterations",
-            ));
-        }
         let erodes = which == Extremum::Minimum;
-        if self.border != erodes {
+        if self.mask.is_none() && self.border != erodes {
             // What lies outside comes in step by step, until nothing else is left.
             return filled(array, self.border);
         }
-        let everywhere = (0..self.spec.rank()).all(|axis| structure.steps_both_ways(axis));
-        if !everywhere {
-            return Err(self.args.error(
-                "`iterations` below 1 (until nothing changes) is done where the structure holds its element's neighbours along \
-                every axis of the array; give a number of iterations",
-            ));
+        let everywhere = structure.holds(|_| 0) && (0..self.spec.rank()).all(|axis| structure.steps_both_ways(axis));
+        if self.mask.is_none() && everywhere {
+            // One element spreads over the whole image.
+            let any = call(if erodes { "min" } else { "max" }, vec![array.into()], vec![])?;
+            return call(if erodes { "bitwise_and" } else { "bitwise_or" }, vec![array.into(), any.into()], vec![]);
         }
-        // One element spreads over the whole image.
-        let any = call(if erodes { "min" } else { "max" }, vec![array.into()], vec![])?;
-        call(if erodes { "bitwise_and" } else { "bitwise_or" }, vec![array.into(), any.into()], vec![])
+        let neighbours = structure.neighbours().map_err(|why| {
+            self.args.error(format!(
+                "`iterations` below 1 (until nothing changes) takes a structure that is known by the neighbours of an \
+                element; {why}; give a number of iterations"
+            ))
+        })?;
+        let first = self.once(which, structure, array)?;
+        if !erodes {
+            return self.reached(array, &first, &neighbours);
+        }
+        // What erosion eats is what dilation adds to the rest.
+        let not = |mask: &Array| call("bitwise_not", vec![mask.into()], vec![]);
+        not(&self.reached(&not(array)?, &not(&first)?, &neighbours)?)
+    }
+
+    /// The array and what a dilation in the mask reaches from its first step: the components that this step touches.
+    fn reached(&self, array: &Array, first: &Array, neighbours: &Structure) -> Result<Array> {
+        let mask = match &self.mask {
+            Some(mask) => mask.clone(),
+            None => filled(array, true)?,
+        };
+        let components = touched(&mask, first, &self.spec, neighbours)?;
+        call("bitwise_or", vec![array.into(), components.into()], vec![])
     }
 
     fn opened(&self) -> Result<Array> {
@@ -202,6 +222,23 @@ impl Neighbourhood {
 
     fn is_only_its_element(&self) -> bool {
         self.holds(|_| 0) && (0..self.len()).filter(|&cell| self.has(cell)).count() == 1
+    }
+
+    /// The neighbours as components are told by: no further than one step, each with its opposite, and the element itself
+    /// (a pattern without it does not come to rest).
+    fn neighbours(&self) -> std::result::Result<Structure, String> {
+        let own = self.trimmed();
+        let far = own.extents.iter().zip(&own.before).any(|(&n, &before)| before > 1 || n - before > 2);
+        if far {
+            return Err("this one reaches further than one step".into());
+        }
+        if !own.holds(|_| 0) {
+            return Err("this one does not hold the element itself".into());
+        }
+        let rank = own.extents.len();
+        let steps = |cell: usize, axis: usize| (cell / 3usize.pow((rank - 1 - axis) as u32) % 3) as i64 - 1;
+        let cells: Vec<bool> = (0..3usize.pow(rank as u32)).map(|cell| own.holds(|axis| steps(cell, axis))).collect();
+        Structure::from_bools(rank, &cells).map_err(|_| "this one is not symmetric about its element".into())
     }
 
     fn steps_both_ways(&self, along: usize) -> bool {
@@ -287,8 +324,10 @@ macro_rules! common {
         "Any array is taken as a mask of what is not zero (NaN is not); the result is bool. The element lies at index `n // 2 + \
         origin` of the structure; a dilation mirrors the structure, as in scipy. Outside the image lies `border_value`, at \
         every step: with 0 an erosion eats what touches the edge. Where `mask` is zero nothing changes, in no iteration.\n\n\
-        `iterations` below 1 means until nothing changes: done where the answer is known at once (what lies outside fills \
-        the image, or one element spreads over all of it), refused with a mask, which makes it a reconstruction.\n\n\
+        `iterations` below 1 means until nothing changes. Where what lies outside does not fill the image, and one element \
+        does not spread over all of it, that is a reconstruction: components of the mask are followed through the whole \
+        image, as `label` does. The structure must then hold the element itself and be symmetric about it, of neighbours \
+        at most one step away along each axis; scipy takes any (and does not end for some).\n\n\
         Iterations of boxes and plane crosses are done as one larger box or diamond; others one after the other, up to \
         256. Time grows with the radius, not the area, of the structure. Of arrays with named axes only the spatial axes \
         are filtered."
@@ -351,7 +390,8 @@ binary!(
         "binary_erosion(input, mask=input < 100, iterations=2)",
         "binary_erosion(input > 9, structure=[1, 0, 1, 1], origin=-1, iterations=2, axes=\"x\")",
         "binary_erosion(input > 9, iterations=4, border_value=1, axes=\"yx\")",
-        "binary_erosion(input, iterations=0, border_value=1, mask=none)"
+        "binary_erosion(input, iterations=0, border_value=1, mask=none)",
+        "binary_erosion(input > 70, structure=\"full\", iterations=-1, mask=input < 150)"
     ]
 );
 binary!(
@@ -367,7 +407,22 @@ binary!(
         "binary_dilation(input > 100, structure=disk(4), border_value=1, axes=\"yx\")",
         "binary_dilation(input > 100, mask=input > 50, iterations=3)",
         "binary_dilation(input > 90, structure=[[1, 0], [1, 1], [0, 1], [0, 0]], origin=[1, -1], axes=\"yx\")",
-        "binary_dilation(input > 100, iterations=0, border_value=1)"
+        "binary_dilation(input > 100, iterations=0, border_value=1)",
+        "binary_dilation(input > 110, structure=[1, 1, 1], iterations=-1, axes=\"x\")"
+    ]
+);
+binary!(
+    BINARY_PROPAGATION,
+    "binary_propagation",
+    [INPUT, STRUCTURE, MASK, BORDER, ORIGINS, AXES],
+    |binary| binary.dilated(&binary.input),
+    "What a dilation within the mask reaches in the end.",
+    "binary_dilation with `iterations=-1`: the input, and of every component of the mask that it touches (or that touches \
+    the edge, with `border_value=1`) all of it. Pixels of the input outside the mask stay, and spread to their neighbours \
+    in it. Without a mask one element spreads over the whole image.",
+    &[
+        "binary_propagation(input > 110, mask=input > 80)",
+        "binary_propagation(input > 110, structure=\"full\", mask=input < 100, border_value=1, axes=\"yx\")"
     ]
 );
 binary!(

@@ -50,7 +50,7 @@ impl Li {
             let (below, above) = (moments(&values[..split]), moments(&values[split..]));
             Some((below.1 / below.0, above.1 / above.0))
         });
-        Ok(found.threshold + least)
+        Ok(found + least)
     }
 }
 
@@ -66,15 +66,9 @@ fn half_smallest_step(dtype: DType, values: &[(f64, f64)]) -> f64 {
     values.windows(2).map(|w| w[1].0 - w[0].0).fold(f64::INFINITY, f64::min) / 2.0
 }
 
-struct Found {
-    /// The last threshold whose means were taken.
-    last: f64,
-    threshold: f64,
-}
-
 /// scikit-image's loop: stops when the threshold moves by no more than the tolerance, when all below it is the least
 /// value, or where `means` has none.
-fn iterate(start: f64, tolerance: f64, means: impl Fn(f64) -> Option<(f64, f64)>) -> Found {
+fn iterate(start: f64, tolerance: f64, mut means: impl FnMut(f64) -> Option<(f64, f64)>) -> f64 {
     let (mut last, mut next) = (-2.0 * tolerance, start);
     for _ in 0..MAX_ROUNDS {
         if (next - last).abs() <= tolerance {
@@ -87,7 +81,7 @@ fn iterate(start: f64, tolerance: f64, means: impl Fn(f64) -> Option<(f64, f64)>
         }
         next = (below - above) / (below.ln() - above.ln());
     }
-    Found { last, threshold: next }
+    next
 }
 
 impl Rule for Li {
@@ -181,6 +175,7 @@ struct SeenSums {
     frame: Option<Frame>,
     /// The answer, where the first sweep has found it.
     known: f64,
+    around: bool,
 }
 
 /// What a sweep looks at.
@@ -188,8 +183,8 @@ struct Frame {
     lo: f64,
     hi: f64,
     sums: ZoomedSums,
-    /// The last threshold of the sweep before, in steps of the grid.
-    last: Option<f64>,
+    /// Where the second sweep starts, in steps of the grid.
+    start: Option<f64>,
 }
 
 impl ScanOp for Zoomed {
@@ -202,8 +197,8 @@ impl ScanOp for Zoomed {
     }
 
     fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
-        // Counts and sums up to each bin.
-        ZoomedSums::BYTES
+        // Counts and sums up to each bin, and the thresholds that were tried.
+        ZoomedSums::BYTES + 8 * MAX_ROUNDS as u64
     }
 
     fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
@@ -211,16 +206,16 @@ impl ScanOp for Zoomed {
         let given: Vec<f64> = scalars.iter().map(Scalar::to_f64).collect();
         let (frame, known) = match given[..] {
             [lo, hi, known] if known.is_nan() && lo < hi => {
-                (Some(Frame { lo, hi, sums: ZoomedSums::over(lo, hi), last: None }), known)
+                (Some(Frame { lo, hi, sums: ZoomedSums::over(lo, hi), start: None }), known)
             }
-            [lo, hi, known, last] if known.is_nan() && lo < hi => {
+            [lo, hi, known, start, last] if known.is_nan() && lo < hi => {
                 let sums = ZoomedSums::around(lo, hi, zoom::window(last));
-                (Some(Frame { lo, hi, sums, last: Some(last) }), known)
+                (Some(Frame { lo, hi, sums, start: Some(start) }), known)
             }
             [_, _, known, ..] => (None, known),
             _ => return Err(Error::op(NAME, "the range of the data is missing")),
         };
-        Ok(state(SeenSums { li: self.li, dtype: self.dtype, frame, known }))
+        Ok(state(SeenSums { li: self.li, dtype: self.dtype, frame, known, around: self.around }))
     }
 }
 
@@ -237,11 +232,12 @@ impl Summary for SeenSums {
     }
 
     fn answer(self) -> Result<Vec<Value>> {
-        let output = match &self.frame {
+        let outputs = match &self.frame {
             Some(frame) => self.sweep(frame)?,
-            None => self.known,
+            None => [self.known; 2],
         };
-        Ok(vec![Value::scalar(Scalar::of(output))])
+        let outputs = &outputs[..if self.around { 1 } else { 2 }];
+        Ok(outputs.iter().map(|&v| Value::scalar(Scalar::of(v))).collect())
     }
 }
 
@@ -253,24 +249,39 @@ impl SeenSums {
         self.li.tolerance.or(integers).map_or(1.0, |t| (t / step).max(1.0))
     }
 
-    /// Of the first sweep the last threshold whose means were taken, in steps of the grid. The second goes on from there,
-    /// as long as it stays in its window, and gives the threshold itself.
-    fn sweep(&self, frame: &Frame) -> Result<f64> {
+    /// Of the first sweep where the second one starts and where this one ended, in steps of the grid. The second gives the
+    /// threshold (twice).
+    fn sweep(&self, frame: &Frame) -> Result<[f64; 2]> {
         let sums = frame.sums.summed();
         let step = zoom::step(frame.lo, frame.hi);
         let (total, tolerance) = (sums.total(), self.tolerance(step));
-        match frame.last {
+        match frame.start {
             None => {
                 let mean = total.1 / total.0 * step;
                 let start = self.li.start(self.dtype, frame.lo, mean, frame.hi - frame.lo)? / step;
-                Ok(iterate(start, tolerance, |t| Some(means(sums.below(t), total))).last)
+                let mut tried = Vec::with_capacity(MAX_ROUNDS);
+                iterate(start, tolerance, |t| {
+                    tried.push(t);
+                    Some(means(sums.below(t), total))
+                });
+                Ok(entry(&tried).unwrap_or([start; 2]))
             }
-            Some(last) => {
-                let found = iterate(last, tolerance, |t| Some(means(sums.below_inside(t)?, total)));
-                Ok(frame.lo + found.threshold * step)
+            Some(start) => {
+                let found = iterate(start, tolerance, |t| Some(means(sums.below_inside(t)?, total)));
+                Ok([frame.lo + found * step; 2])
             }
         }
     }
+}
+
+/// Where the thresholds came to the window around the last of them to stay, and the last. From there the next sweep
+/// comes from the side that it would with all values at hand: where the iteration can end at several values that lie close
+/// together, it ends at the same.
+fn entry(tried: &[f64]) -> Option<[f64; 2]> {
+    let &last = tried.last()?;
+    let window = zoom::window(last);
+    let first = tried.iter().rev().take_while(|&&t| zoom::holds(window, t)).last();
+    Some([first.copied().unwrap_or(last), last])
 }
 
 fn means(below: (f64, f64), total: (f64, f64)) -> (f64, f64) {
@@ -296,7 +307,8 @@ fn threshold_li(args: &Args) -> Result<Array> {
         inputs.push(values.output(port)?);
     }
     let zoomed = |around| Zoomed { li, dtype: spec.dtype, around };
-    inputs.push(Array::scan(zoomed(false), inputs.clone(), vec![double()], &[]));
+    let coarse = Array::scan(zoomed(false), inputs.clone(), vec![double(); 2], &["start", "last"]);
+    inputs.extend([coarse.output("start")?, coarse.output("last")?]);
     Ok(Array::scan(zoomed(true), inputs, vec![double()], &[]))
 }
 
@@ -335,3 +347,81 @@ pub static THRESHOLD_LI: OpDef = OpDef {
     examples: &["threshold_li(input)", "input > threshold_li(input, tolerance=2)"],
     build: threshold_li,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Run;
+    use crate::graph::MemArray;
+    use crate::kernels::testing::Rng;
+
+    const SIDE: usize = 300;
+
+    fn ours<T: Element>(pixels: &[T], dtype: DType) -> f64 {
+        let mut image = MemArray::zeros(ArraySpec::unnamed(&[SIDE as u64; 2], dtype)).unwrap();
+        image.data.bytes_mut().copy_from_slice(bytemuck::cast_slice(pixels));
+        let image = Array::value(Value::Array(image.into()));
+        let threshold = image.call("threshold_li", [], []).unwrap();
+        let report = Run::new().memory_limit(64 << 20).threads(1).value(&threshold).run().unwrap();
+        let found = report.values[0].as_ref().and_then(Value::to_scalar);
+        found.unwrap().to_f64()
+    }
+
+    /// scikit-image's loop on all values, in float64.
+    fn whole(pixels: &[f64]) -> f64 {
+        let mut sorted = pixels.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let least = sorted[0];
+        let values: Vec<(f64, f64)> = sorted.iter().map(|v| (v - least, 1.0)).collect();
+        let mut distinct = values.clone();
+        distinct.dedup();
+        assert!(distinct.len() > MOST_DISTINCT, "{} values are few", distinct.len());
+        let sums: Vec<f64> = std::iter::once(0.0)
+            .chain(values.iter().scan(0.0, |sum, v| {
+                *sum += v.0;
+                Some(*sum)
+            }))
+            .collect();
+        let (n, total) = (values.len() as f64, sums[values.len()]);
+        let found = iterate(total / n, half_smallest_step(DType::F64, &distinct), |t| {
+            let k = values.partition_point(|v| v.0 <= t);
+            Some((sums[k] / k as f64, (total - sums[k]) / (n - k as f64)))
+        });
+        found + least
+    }
+
+    #[test]
+    fn many_values_give_what_all_at_hand_give() {
+        let mut rng = Rng::new(9);
+        let mut normal = move || -> f64 { (0..12).map(|_| rng.unit()).sum::<f64>() / 2.0 };
+        let mut rng = Rng::new(10);
+        let mut unit = move || -> f64 { (rng.unit() + 1.0) / 2.0 };
+        let n = SIDE * SIDE;
+        let hills: Vec<f64> =
+            (0..n).map(|k| if k % 10 < 7 { 0.2 + 0.05 * normal() } else { 0.7 + 0.1 * normal() }).collect();
+        let with = |outliers: &[f64]| {
+            let mut image = hills.clone();
+            image.iter_mut().skip(99).step_by(997).zip(outliers).for_each(|(x, &outlier)| *x = outlier);
+            image
+        };
+        let cases: [(&str, Vec<f64>); 9] = [
+            ("hills", hills.clone()),
+            ("flat", (0..n).map(|_| unit()).collect()),
+            ("tail", (0..n).map(|_| -unit().ln()).collect()),
+            ("long tail", (0..n).map(|_| (1.5 * normal()).exp()).collect()),
+            ("far from zero", (0..n).map(|_| -1e5 + 100.0 * normal()).collect()),
+            ("one outlier", with(&[20.0])),
+            ("below", with(&[-300.0])),
+            ("far above", with(&[600.0])),
+            ("several", with(&[90.0, 5.0, -70.0, 100.0, 100.0, 3.0])),
+        ];
+        for (name, image) in &cases {
+            let (got, wanted) = (ours(image, DType::F64), whole(image));
+            assert!((got / wanted - 1.0).abs() < 1e-6, "{name}: {got} for {wanted}");
+            let single: Vec<f32> = image.iter().map(|&x| x as f32).collect();
+            let wide: Vec<f64> = single.iter().map(|&x| f64::from(x)).collect();
+            let (got, wanted) = (ours(&single, DType::F32), whole(&wide));
+            assert!((got / wanted - 1.0).abs() < 1e-6, "{name}, f32: {got} for {wanted}");
+        }
+    }
+}
