@@ -72,7 +72,7 @@ fn as_json(path: &str, source: &dyn Source) -> Json {
 
 fn file_size(source: &dyn Source) -> Option<u64> {
     let file = std::fs::metadata(source.path()?).ok()?;
-    file.is_file().then(|| file.len())
+    file.is_file().then_some(file.len())
 }
 
 /// `512 × 640`; of a scalar, `one number`.

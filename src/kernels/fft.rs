@@ -13,12 +13,15 @@ pub type Coefficient = Complex<f64>;
 /// Lines along other axes than the last that are transformed together, so that memory is read in runs.
 const LINES: usize = 16;
 
+/// The transform along one axis and its inverse.
+type ThereAndBack = (Arc<dyn Fft<f64>>, Arc<dyn Fft<f64>>);
+
 /// The correlation of blocks with one kernel.
 pub struct Convolver {
     kernel: Vec<usize>,
     block: Vec<usize>,
     rows: (Arc<dyn RealToComplex<f64>>, Arc<dyn ComplexToReal<f64>>),
-    columns: Vec<(Arc<dyn Fft<f64>>, Arc<dyn Fft<f64>>)>,
+    columns: Vec<ThereAndBack>,
     /// Conjugated and divided by the number of elements of a block.
     spectrum: Vec<Coefficient>,
     work: usize,

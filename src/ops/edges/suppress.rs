@@ -128,7 +128,9 @@ impl<T: Real> Gradient<'_, T> {
             let near = self.length(at, straight.map(|s| s * sign));
             let far = self.length(at, diagonal.map(|s| s * sign));
             let rest: f64 = near.into() * (1.0 - weight.into());
-            !(far.product(weight).into() + rest <= length.into())
+            let between: f64 = far.product(weight).into() + rest;
+            // Beside a NaN there is no crest.
+            between.is_nan() || between > length.into()
         };
         !longer(1) && !longer(-1)
     }
