@@ -199,7 +199,6 @@ fn what_is_wrong_is_one_line_and_leaves_nothing() {
         (&["in.npy", "no/out.npy", smooth], 1, "its folder no does not exist"),
         (&["in.npy", "out.xyz", smooth], 2, "out.xyz: unknown ending"),
         (&["in.npy", "out", smooth], 2, "unknown ending"),
-        (&["in.npy", "{stem}.npy", smooth], 2, "several files"),
         (&["no*.npy", "out.npy", smooth], 1, "no*.npy: no file matches"),
         (&["in.npy", smooth], 2, "the result is an image (30 × 40 (yx) float32)"),
         (&["in.npy", "out.npy", "save(input, \"a.npy\")"], 2, "without a result"),
@@ -349,7 +348,7 @@ fn operations_are_listed_and_explained() {
 #[test]
 fn help_and_completions_are_there() {
     let folder = Folder::new();
-    for command in ["run", "explain", "info", "ops", "completions", "demo"] {
+    for command in ["run", "explain", "info", "convert", "plot", "overlay", "ops", "completions", "demo"] {
         assert!(folder.prints(&["--help"]).contains(&format!("  {command} ")));
         assert!(folder.prints(&[command, "--help"]).contains("Usage:"));
     }

@@ -1,6 +1,7 @@
 //! `tilewise explain`: a plan in words and as JSON, both from [`Explained`], so that they agree.
 
-use super::job::{Job, spec_text};
+use super::batch::Batch;
+use super::job::{Asked, Job, spec_text};
 use super::means::Means;
 use super::{ExplainArgs, info, run, term};
 use serde_json::{Value as Json, json};
@@ -14,11 +15,33 @@ const WIDTH: usize = 100;
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<()> {
     let means = Means::new(&args.job.means)?;
-    let job = Job::new(&args.job)?;
+    let asked = Asked::new(&args.job)?;
+    if asked.is_batch() {
+        return explain_batch(args, &asked, &means);
+    }
+    let job = asked.job()?;
     let run = means.apply(job.add_to(Run::new())?);
     let plan = run.plan()?;
     let explained = Explained::new(&job, &plan, means.limit);
     if args.json { term::print_json(&explained.as_json()) } else { term::print(&explained.to_string()) }
+}
+
+/// Of a batch the first file is explained, with the means that it would have.
+fn explain_batch(args: &ExplainArgs, asked: &Asked, means: &Means) -> Result<()> {
+    let batch = Batch::new(asked)?;
+    let ((files, first), job) = (batch.first(), batch.first_job()?);
+    let (share, at_a_time) = batch.all_shares(means);
+    let run = share.apply(job.add_to(Run::new())?);
+    let plan = run.plan()?;
+    let explained = Explained::new(&job, &plan, means.limit / at_a_time as u64);
+    if args.json {
+        let mut report = explained.as_json();
+        report["batch"] = json!({ "files": files, "first": first, "at_a_time": at_a_time });
+        return term::print_json(&report);
+    }
+    let s = if files == 1 { "" } else { "s" };
+    let head = format!("a batch of {files} file{s}, {at_a_time} at a time; this is the plan for {first}");
+    term::print(&format!("{head}\n\n{explained}"))
 }
 
 /// What a plan comes to, for people and programs.

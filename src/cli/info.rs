@@ -30,11 +30,13 @@ fn lines(source: &dyn Source) -> Vec<(String, String)> {
         ("axes", format!("{}{named}", spec.letters())),
         ("dtype", spec.dtype.to_string()),
         ("pixel size", sizes_text(spec)),
+        ("origin", origins_text(spec)),
+        ("names", names_text(spec)),
         ("chunks", chunk),
         ("compression", facts.compression),
         ("size", size),
     ];
-    lines.retain(|(name, value)| *name != "pixel size" || !value.is_empty());
+    lines.retain(|(_, value)| !value.is_empty());
     let known = lines.into_iter().map(|(name, value)| (name.to_string(), value));
     known.chain(facts.more).collect()
 }
@@ -94,4 +96,26 @@ fn sizes_text(spec: &ArraySpec) -> String {
         })
         .collect();
     sizes.join(", ")
+}
+
+/// Where the first pixel lies, if that is not 0 everywhere.
+fn origins_text(spec: &ArraySpec) -> String {
+    let origins = spec.axes.iter().filter(|axis| axis.origin != 0.0).map(|axis| {
+        let unit = axis.unit.as_deref().unwrap_or("units");
+        format!("{} {} {unit}", axis.name, axis.origin)
+    });
+    origins.collect::<Vec<_>>().join(", ")
+}
+
+/// So many channels, or files of a stack, are named.
+const MOST_NAMES: usize = 24;
+
+/// What the positions along axes are called.
+fn names_text(spec: &ArraySpec) -> String {
+    let names = spec.axes.iter().filter(|axis| !axis.labels.is_empty()).map(|axis| {
+        let more = if axis.labels.len() > MOST_NAMES { ", …" } else { "" };
+        let first: Vec<&str> = axis.labels.iter().take(MOST_NAMES).map(String::as_str).collect();
+        format!("{}: {}{more}", axis.name, first.join(", "))
+    });
+    names.collect::<Vec<_>>().join("; ")
 }

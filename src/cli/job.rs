@@ -1,15 +1,16 @@
 //! What the words of the command line ask for: a pipeline bound to its files, and where every result goes.
 
+use super::batch::Recipe;
 use super::options::create_options;
-use super::{JobArgs, info, value};
+use super::{JobArgs, batch, info, value};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use tilewise::array::{ArraySpec, Scalar, Spec};
 use tilewise::exec::Report;
-use tilewise::graph::{Array, NodeKind, OpKind, Value};
-use tilewise::io::{self, CreateOptions, OpenOptions};
-use tilewise::lang::{self, Compiled, Host, MAX_LENGTH, OpenArgs, Request, Save};
+use tilewise::graph::{Array, NodeKind, OpKind, Table, Value};
+use tilewise::io::{self, CreateOptions, MergedCsv, OpenOptions};
+use tilewise::lang::{self, Compiled, ExprKind, Host, Literal, MAX_LENGTH, OpenArgs, Request, Save, Statement};
 use tilewise::ops::Arg;
 use tilewise::{Error, Result, Run};
 
@@ -19,6 +20,17 @@ pub(super) struct Job {
     /// Everything that is wanted, in the order in which the run gets it.
     pub(super) wanted: Vec<Wanted>,
     overwrite: bool,
+    /// What stands in the column `file` of tables: the input, in a batch.
+    file: Option<String>,
+}
+
+/// What the command line asks for, before any image is opened.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    args: &'a JobArgs,
+    words: Words<'a>,
+    script: Option<String>,
+    sets: Vec<(String, String)>,
 }
 
 /// A result and its place.
@@ -37,6 +49,8 @@ pub(super) enum Place {
     Image(String),
     /// To a .csv file, when the run is over.
     Table(String),
+    /// To a .csv file that all files of a batch share.
+    Merged(String),
     /// To stdout.
     Printed,
 }
@@ -49,8 +63,8 @@ struct Words<'a> {
     pipeline: &'a str,
 }
 
-impl Job {
-    pub(super) fn new(args: &JobArgs) -> Result<Job> {
+impl<'a> Asked<'a> {
+    pub(super) fn new(args: &'a JobArgs) -> Result<Self> {
         let words = words(&args.words)?;
         if let (None, Some(axes)) = (words.input, &args.axes) {
             return Err(Error::Usage(format!("--axes {axes}: names the axes of IN, and there is none")));
@@ -60,19 +74,84 @@ impl Job {
         }
         let script = if is_script(words.pipeline) { Some(read_script(words.pipeline)?) } else { None };
         let sets = args.sets.iter().map(|set| name_and_value(set)).collect::<Result<_>>()?;
-        let options = OpenArgs { axes: args.axes.clone(), level: None };
-        let request = Request {
-            name: if script.is_some() { words.pipeline } else { "pipeline" },
-            text: script.as_deref().unwrap_or(words.pipeline),
-            input: words.input.map(|path| open_part(path, &options, args.region.as_deref())).transpose()?,
-            sets,
-            inline: script.is_none(),
-        };
-        Job::compiled(&request, words.output, args.overwrite)
+        Ok(Asked { args, words, script, sets })
     }
 
+    /// Whether the outputs' names have fields that each input fills: OUT, or a path that the pipeline saves to.
+    pub(super) fn is_batch(&self) -> bool {
+        // What cannot be parsed is reported when it is bound.
+        let saved = || lang::parse(self.text()).is_ok_and(|p| p.statements.iter().any(names_a_field));
+        self.words.output.is_some_and(batch::has_field) || saved()
+    }
+
+    /// One run on IN as it stands.
+    pub(super) fn job(&self) -> Result<Job> {
+        let job = self.bound(self.words.input)?;
+        let with_field = |w: &&Wanted| w.place != Place::Printed && batch::has_field(w.place_text());
+        if let Some(wanted) = job.wanted.iter().find(with_field) {
+            let path = wanted.place_text();
+            return Err(Error::Usage(format!("{path}: a path with a field has to stand in the `save` in one piece")));
+        }
+        job.check_tables()?;
+        Ok(job)
+    }
+
+    fn bound(&self, input: Option<&str>) -> Result<Job> {
+        let options = OpenArgs { axes: self.args.axes.clone(), level: None };
+        let request = Request {
+            name: if self.script.is_some() { self.words.pipeline } else { "pipeline" },
+            text: self.text(),
+            input: input.map(|path| open_part(path, &options, self.args.region.as_deref())).transpose()?,
+            sets: self.sets.clone(),
+            inline: self.script.is_none(),
+        };
+        Job::bound(&request, self.words.output, self.args.overwrite)
+    }
+
+    fn text(&self) -> &str {
+        self.script.as_deref().unwrap_or(self.words.pipeline)
+    }
+}
+
+impl Recipe for Asked<'_> {
+    fn input(&self) -> Option<&str> {
+        self.words.input
+    }
+
+    fn overwrite(&self) -> bool {
+        self.args.overwrite
+    }
+
+    fn job_on(&self, file: &str) -> Result<Job> {
+        self.bound(Some(file))
+    }
+}
+
+/// Whether a text in it that can be a path has a field.
+fn names_a_field(statement: &Statement) -> bool {
+    let is_it = |kind: &ExprKind| matches!(kind, ExprKind::Literal(Literal::Text(text)) if batch::has_field(text));
+    match &statement.value.kind {
+        ExprKind::Call(call) => call.name.text == "save" && call.args.iter().any(|arg| is_it(&arg.value.kind)),
+        kind => is_it(kind),
+    }
+}
+
+impl Job {
     /// Binds a pipeline whose result goes to `output`.
     pub(super) fn compiled(request: &Request<'_>, output: Option<&str>, overwrite: bool) -> Result<Job> {
+        let job = Job::bound(request, output, overwrite)?;
+        job.check_tables()?;
+        Ok(job)
+    }
+
+    /// One array that goes to one file.
+    pub(super) fn copy(array: Array, path: &str, options: CreateOptions) -> Job {
+        let overwrite = options.overwrite;
+        let wanted = vec![Wanted { array, place: Place::Image(path.to_string()), options }];
+        Job { wanted, overwrite, file: None }
+    }
+
+    fn bound(request: &Request<'_>, output: Option<&str>, overwrite: bool) -> Result<Job> {
         let compiled = lang::compile(request, &Host { open: &open })?;
         if request.input.is_some() && !compiled.uses_input {
             return Err(Error::Usage("IN is given, but the pipeline does not use `input`".into()));
@@ -80,9 +159,22 @@ impl Job {
         let mut wanted = compiled.saves.iter().map(|save| saved(save, overwrite)).collect::<Result<Vec<_>>>()?;
         let options = CreateOptions { overwrite, ..CreateOptions::default() };
         wanted.extend(result(&compiled, output, options)?);
-        let job = Job { wanted, overwrite };
-        job.check_tables()?;
-        Ok(job)
+        Ok(Job { wanted, overwrite, file: None })
+    }
+
+    /// Gives a job of a batch its outputs' names, and the name of its file for tables.
+    pub(super) fn named(mut self, file: &str, name: impl Fn(&str) -> Result<String>) -> Result<Job> {
+        for wanted in &mut self.wanted {
+            wanted.place = match &wanted.place {
+                Place::Table(path) if !batch::has_field(path) => Place::Merged(path.clone()),
+                Place::Table(path) => Place::Table(name(path)?),
+                Place::Image(path) => Place::Image(name(path)?),
+                kept @ (Place::Merged(_) | Place::Printed) => kept.clone(),
+            };
+        }
+        self.file = Some(file.to_string());
+        self.check_tables()?;
+        Ok(self)
     }
 
     /// Adds everything that is wanted to a run.
@@ -90,7 +182,7 @@ impl Job {
         for wanted in &self.wanted {
             run = match &wanted.place {
                 Place::Image(path) => run.save_with(&wanted.array, path, &wanted.options)?,
-                Place::Table(_) | Place::Printed => run.value(&wanted.array),
+                Place::Table(_) | Place::Merged(_) | Place::Printed => run.value(&wanted.array),
             };
         }
         Ok(run)
@@ -100,10 +192,26 @@ impl Job {
     pub(super) fn write_tables(&self, report: &Report) -> Result<()> {
         for (wanted, value) in self.wanted.iter().zip(&report.values) {
             if let (Place::Table(path), Some(Value::Table(table))) = (&wanted.place, value) {
-                io::write_csv(table, Path::new(path), self.overwrite)?;
+                let path = Path::new(path);
+                match &self.file {
+                    Some(file) => {
+                        let mut out = MergedCsv::new(path, self.overwrite)?;
+                        out.add(0, file, table)?;
+                        out.commit()?;
+                    }
+                    None => io::write_csv(table, path, self.overwrite)?,
+                }
             }
         }
         Ok(())
+    }
+
+    /// The tables that the run gave for files that all of a batch share.
+    pub(super) fn merged<'r>(&'r self, report: &'r Report) -> impl Iterator<Item = (&'r str, &'r Table)> {
+        self.wanted.iter().zip(&report.values).filter_map(|(wanted, value)| match (&wanted.place, value) {
+            (Place::Merged(path), Some(Value::Table(table))) => Some((path.as_str(), table.as_ref())),
+            _ => None,
+        })
     }
 
     /// The result that is printed, if there is one.
@@ -117,9 +225,7 @@ impl Job {
         for wanted in &self.wanted {
             let Place::Table(text) = &wanted.place else { continue };
             let path = Path::new(text);
-            if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
-                return Err(Error::Usage(format!("{text}: a table is saved as .csv")));
-            }
+            check_csv(text)?;
             if !self.overwrite && path.symlink_metadata().is_ok() {
                 return Err(Error::Usage(format!("{text}: exists; --overwrite replaces it")));
             }
@@ -135,9 +241,17 @@ impl Wanted {
     /// Where it goes, for people.
     pub(super) fn place_text(&self) -> &str {
         match &self.place {
-            Place::Image(path) | Place::Table(path) => path,
+            Place::Image(path) | Place::Table(path) | Place::Merged(path) => path,
             Place::Printed => "stdout",
         }
+    }
+}
+
+/// Whether a table may go there.
+pub(super) fn check_csv(text: &str) -> Result<()> {
+    match Path::new(text).extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
+        true => Ok(()),
+        false => Err(Error::Usage(format!("{text}: a table is saved as .csv"))),
     }
 }
 
@@ -178,15 +292,22 @@ fn name_and_value(set: &str) -> Result<(String, String)> {
     }
 }
 
-fn open(path: &str, args: &OpenArgs) -> Result<Array> {
+pub(super) fn open(path: &str, args: &OpenArgs) -> Result<Array> {
     let options = OpenOptions { axes: args.axes.clone(), level: args.level };
     io::open(path, &options).map(Array::source)
 }
 
 /// Opens IN, or the part of it that `--region` selects.
-fn open_part(path: &str, args: &OpenArgs, region: Option<&str>) -> Result<Array> {
+pub(super) fn open_part(path: &str, args: &OpenArgs, region: Option<&str>) -> Result<Array> {
     let whole = open(path, args)?;
-    let Some(region) = region else { return Ok(whole) };
+    match region {
+        Some(region) => part(whole, region),
+        None => Ok(whole),
+    }
+}
+
+/// What `--region` selects.
+pub(super) fn part(whole: Array, region: &str) -> Result<Array> {
     let text = format!("input[{region}]");
     let request = Request { name: "--region", text: &text, input: Some(whole), sets: Vec::new(), inline: false };
     match lang::compile(&request, &Host { open: &open })?.result {
@@ -200,9 +321,6 @@ fn saved(save: &Save, overwrite: bool) -> Result<Wanted> {
 }
 
 fn place(array: &Array, path: &str, options: CreateOptions) -> Result<Wanted> {
-    if path.contains("{stem}") {
-        return Err(Error::Usage(format!("{path}: runs over several files are not possible yet")));
-    }
     let place = match array.spec() {
         Spec::Array(_) => Place::Image(path.to_string()),
         Spec::Table(_) => Place::Table(path.to_string()),

@@ -13,16 +13,32 @@ const FALLBACK_LIMIT: u64 = 512 << 20;
 const FALLBACK_RESIDENT: u64 = 8 << 20;
 
 /// The means of a run, checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Means {
     /// The memory limit of the process, in bytes.
     pub(super) limit: u64,
     threads: Option<usize>,
     scratch_dir: Option<PathBuf>,
     scratch_limit: Option<u64>,
-    mapped: bool,
+    pub(super) mapped: bool,
     tile: Option<Vec<u64>>,
+    /// What of it a run gets, where several go at the same time.
+    share: Option<Share>,
 }
+
+/// A share of the means.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    runs: usize,
+    /// What the process held before any of them.
+    resident: u64,
+}
+
+/// Runs at the same time get no less than this each: what small images need to be done in a few tiles.
+const LEAST_SHARE: u64 = 24 << 20;
+
+/// What opening an image leaves behind. A run alone measures it.
+const HEADERS: u64 = 512 << 10;
 
 /// What this program usually holds before a run. A little more or less depends on what the system's page cache did, and
 /// the same command must fit the same limit every time.
@@ -46,27 +62,53 @@ impl Means {
         if tile.as_ref().is_some_and(|t| t.contains(&0)) {
             return Err(Error::Usage("--tile: a tile has at least one element along each axis".into()));
         }
-        Ok(Means { limit, threads, scratch_dir: args.scratch_dir.clone(), scratch_limit, mapped: args.mmap, tile })
+        Ok(Means {
+            limit,
+            threads,
+            scratch_dir: args.scratch_dir.clone(),
+            scratch_limit,
+            mapped: args.mmap,
+            tile,
+            share: None,
+        })
+    }
+
+    /// The means of each of as many runs at the same time as are worth it, at most one for each of `files`, and their
+    /// number. Together they stay within the limit.
+    pub(super) fn shared(&self, files: usize) -> (Means, usize) {
+        let resident = resident();
+        let fit = self.limit.saturating_sub(resident) / LEAST_SHARE;
+        let runs = self.threads().min(files).min(usize::try_from(fit).unwrap_or(usize::MAX)).max(1);
+        let share = (runs > 1).then_some(Share { runs, resident });
+        (Means { share, ..self.clone() }, runs)
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
     }
 
     /// Gives a run these means. The limit is that of the process, so what it holds now counts: call this last, when
     /// everything is opened.
     pub(super) fn apply<'a>(&self, run: Run<'a>) -> Run<'a> {
-        let resident = sys::resident().unwrap_or(FALLBACK_RESIDENT).max(USUAL_RESIDENT);
-        let baseline = resident.next_multiple_of(STEP) + OWN_OVERHEAD;
-        let mut run = run.memory_limit(self.limit).baseline(baseline);
+        let runs = self.share.map_or(1, |share| share.runs as u64);
+        let baseline = match self.share {
+            // What the process holds now is in part what the other runs hold, and they have shares of their own.
+            Some(share) => share.resident.div_ceil(runs) + HEADERS,
+            None => resident(),
+        };
+        let mut run = run.memory_limit(self.limit / runs).baseline(baseline + OWN_OVERHEAD);
         if self.mapped {
             run = run.access(Access::Mapped { faulted: fault::faulted });
         }
-        if let Some(threads) = self.threads {
-            run = run.threads(threads);
+        if self.threads.is_some() || self.share.is_some() {
+            run = run.threads((self.threads() / runs as usize).max(1));
         }
         let nowhere = || (!run.writes_files()).then(std::env::temp_dir);
         if let Some(folder) = self.scratch_dir.clone().or_else(nowhere) {
             run = run.scratch_dir(folder);
         }
         if let Some(bytes) = self.scratch_limit {
-            run = run.scratch_limit(bytes);
+            run = run.scratch_limit(bytes / runs);
         }
         if let Some(tile) = &self.tile {
             run = run.tile(tile);
@@ -81,6 +123,12 @@ impl Means {
             term::note(&format!("warning: the memory limit {limit} is above that of the control group, {cgroup}"));
         }
     }
+}
+
+/// What the process holds, rounded so that it is the same every time.
+fn resident() -> u64 {
+    let resident = sys::resident().unwrap_or(FALLBACK_RESIDENT).max(USUAL_RESIDENT);
+    resident.next_multiple_of(STEP)
 }
 
 /// Memory that can be had, control groups respected.

@@ -1,6 +1,7 @@
 //! `tilewise run`, and what the demo shares with it: a run with progress, and what there is to say afterwards.
 
-use super::job::{Job, Place, Wanted};
+use super::batch::{self, How};
+use super::job::{Asked, Job, Place, Wanted};
 use super::means::Means;
 use super::progress::Progress;
 use super::{RunArgs, interrupt, term, value};
@@ -8,25 +9,22 @@ use serde_json::{Value as Json, json};
 use tilewise::error::Bytes;
 use tilewise::exec::{Decoded, Report};
 use tilewise::plan::Plan;
-use tilewise::{Cancel, Result, Run, sys};
+use tilewise::{Cancel, Error, Result, Run, sys};
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
+    let asked = Asked::new(&args.job)?;
+    if asked.is_batch() {
+        let RunArgs { job, quiet, json, skip_existing } = args;
+        let how = How { means: &job.means, quiet: *quiet, json: *json, skip_existing: *skip_existing };
+        return batch::run(&asked, &how);
+    }
+    if args.skip_existing {
+        return Err(Error::Usage("--skip-existing is for batches: OUT with a field such as {stem}".into()));
+    }
     let cancel = interrupt::cancelled_by_ctrl_c();
     let means = Means::new(&args.job.means)?;
-    let job = Job::new(&args.job)?;
-    if !args.quiet {
-        means.warn();
-    }
-    let progress = if args.quiet { Progress::silent() } else { Progress::new(means.limit) };
-    let outcome = carry_out(&job, &means, &progress, &cancel, |plan| {
-        if !args.quiet {
-            warn_of_repeats(plan);
-        }
-        Ok(())
-    })?;
-    if !args.quiet {
-        term::note(&outcome.summary());
-    }
+    let job = asked.job()?;
+    let outcome = alone(&job, &means, &cancel, args.quiet)?;
     if args.json {
         return term::print_json(&outcome.as_json(&job));
     }
@@ -34,6 +32,24 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         Some(result) => term::print(&format!("{}\n", value::text(result))),
         None => Ok(()),
     }
+}
+
+/// Runs one job and sums it up on stderr.
+pub(super) fn alone(job: &Job, means: &Means, cancel: &Cancel, quiet: bool) -> Result<Outcome> {
+    if !quiet {
+        means.warn();
+    }
+    let progress = if quiet { Progress::silent() } else { Progress::new(means.limit) };
+    let outcome = carry_out(job, means, &progress, cancel, |plan| {
+        if !quiet {
+            warn_of_repeats(plan);
+        }
+        Ok(())
+    })?;
+    if !quiet {
+        term::note(&outcome.summary());
+    }
+    Ok(outcome)
 }
 
 /// From here on a run says beforehand that it will take long because the limit is small.
@@ -93,7 +109,7 @@ impl Outcome {
         self.report.passes.iter().flat_map(|p| &p.decoded)
     }
 
-    fn as_json(&self, job: &Job) -> Json {
+    pub(super) fn as_json(&self, job: &Job) -> Json {
         let report = &self.report;
         let outputs: Vec<Json> = job.wanted.iter().filter(|w| w.place != Place::Printed).map(output_json).collect();
         let passes: Vec<Json> = report

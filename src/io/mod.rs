@@ -24,8 +24,9 @@ mod zarr;
 
 pub(crate) use mosaic::mosaic;
 use open::name_axes;
-pub use open::{CreateOptions, OpenOptions, create, create_with, open};
-pub use table::write_csv;
+pub use open::{CreateOptions, OpenOptions, create, create_with, files, open};
+pub use partial::write_file;
+pub use table::{MergedCsv, write_csv};
 
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut};
 use crate::error::Result;

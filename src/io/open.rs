@@ -77,6 +77,20 @@ pub fn open(path: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
     open_one(path, options)
 }
 
+/// The paths of the files that [`open`] makes a stack of, in natural order: those that match a pattern, or the images in
+/// a folder. A path that is neither stands for itself.
+///
+/// # Errors
+/// When there are none, or those of a folder are of several formats.
+pub fn files(path: &str) -> Result<Vec<String>> {
+    let folder = Path::new(path);
+    match folder.is_dir() && !is_zarr(folder) {
+        true => stack::files_of_folder(path),
+        false if stack::is_glob(path) => stack::files_of_glob(path),
+        false => Ok(vec![path.to_string()]),
+    }
+}
+
 /// Opens a single image.
 ///
 /// # Errors

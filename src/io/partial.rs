@@ -8,6 +8,17 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+/// Writes a small file that appears complete or not at all.
+///
+/// # Errors
+/// When the output exists and `overwrite` is false, its folder is missing, or the disk is full or fails.
+pub fn write_file(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
+    let mut out = Partial::new(path, overwrite)?;
+    out.begin(bytes.len() as u64)?;
+    out.write_at(0, bytes)?;
+    out.commit()
+}
+
 /// A file that is not there yet.
 #[derive(Debug)]
 pub(super) struct Partial {

@@ -1,10 +1,12 @@
 //! Tables of numbers as CSV.
 
 use super::partial::Partial;
-use crate::array::{DType, Scalar};
+use crate::array::{DType, Scalar, TableSpec};
 use crate::error::{Error, Result};
 use crate::graph::Table;
+use crate::sys;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::Path;
 
 /// Text is handed to the file in pieces of this size.
@@ -17,21 +19,134 @@ const PIECE: usize = 64 << 10;
 pub fn write_csv(table: &Table, path: &Path, overwrite: bool) -> Result<()> {
     let mut out = Partial::new(path, overwrite)?;
     out.begin(0)?;
-    let headings: Vec<String> = table.spec.columns.iter().map(|c| quoted(&c.name)).collect();
-    let mut text = headings.join(",");
-    text.push('\n');
     let mut position = 0;
+    let mut put = |text: &str| {
+        out.write_at(position, text.as_bytes())?;
+        position += text.len() as u64;
+        Ok(())
+    };
+    put(&headings(&table.spec, None))?;
+    write_rows(table, "", path, &mut put)?;
+    out.commit()
+}
+
+/// The column that says which file a row is from.
+const FILE: &str = "file";
+
+/// The tables of several files, one after the other in one `.csv`, with a first column `file`. It appears complete or
+/// not at all. The tables come in any order and are held on disk until all are there.
+#[derive(Debug)]
+pub struct MergedCsv {
+    out: Partial,
+    /// The rows that have come, in a file without a name.
+    rows: Option<File>,
+    end: u64,
+    parts: Vec<Rows>,
+    /// Of the first table, and the file it was of.
+    columns: Option<(TableSpec, String)>,
+}
+
+/// The rows of one file: which of all files it is, and where they lie.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    place: usize,
+    start: u64,
+    len: u64,
+}
+
+impl MergedCsv {
+    /// Nothing yet; touches nothing.
+    ///
+    /// # Errors
+    /// When the output exists and `overwrite` is false, or its folder is missing.
+    pub fn new(path: &Path, overwrite: bool) -> Result<Self> {
+        let out = Partial::new(path, overwrite)?;
+        Ok(MergedCsv { out, rows: None, end: 0, parts: Vec::new(), columns: None })
+    }
+
+    /// Takes the table of `file`, which stands at `place` among all files.
+    ///
+    /// # Errors
+    /// When it has other columns than those before, or the disk is full or fails.
+    pub fn add(&mut self, place: usize, file: &str, table: &Table) -> Result<()> {
+        match &self.columns {
+            Some((columns, first)) if *columns != table.spec => {
+                let path = self.out.path().display();
+                return Err(Error::format(file, format!("its table has other columns than that of {first} in {path}")));
+            }
+            Some(_) => {}
+            None => self.columns = Some((table.spec.clone(), file.to_string())),
+        }
+        let path = self.out.path().to_path_buf();
+        let failed = |e| Error::io(&path, "cannot be written", e);
+        let rows = match self.rows.take() {
+            Some(rows) => rows,
+            None => tempfile::tempfile_in(folder_of(&path)).map_err(failed)?,
+        };
+        let start = self.end;
+        let mut end = start;
+        let written = write_rows(table, &format!("{},", quoted(file)), &path, &mut |text| {
+            sys::write_all_at(&rows, text.as_bytes(), end).map_err(failed)?;
+            end += text.len() as u64;
+            Ok(())
+        });
+        self.rows = Some(rows);
+        written?;
+        self.end = end;
+        self.parts.push(Rows { place, start, len: end - start });
+        Ok(())
+    }
+
+    /// Writes the output, the tables in the order of their places; nothing if none came.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn commit(mut self) -> Result<()> {
+        let (Some((columns, _)), Some(rows)) = (&self.columns, &self.rows) else { return Ok(()) };
+        let heading = headings(columns, Some(FILE));
+        self.out.begin(self.end + heading.len() as u64)?;
+        self.out.write_at(0, heading.as_bytes())?;
+        self.parts.sort_unstable_by_key(|part| part.place);
+        let mut piece = vec![0; PIECE];
+        let mut position = heading.len() as u64;
+        for part in &self.parts {
+            let mut done = 0;
+            while done < part.len {
+                let bytes = &mut piece[..PIECE.min((part.len - done) as usize)];
+                let read = sys::read_exact_at(rows, bytes, part.start + done);
+                read.map_err(|e| Error::io(self.out.path(), "its parts cannot be read", e))?;
+                self.out.write_at(position, bytes)?;
+                done += bytes.len() as u64;
+                position += bytes.len() as u64;
+            }
+        }
+        self.out.commit()
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn headings(spec: &TableSpec, first: Option<&str>) -> String {
+    let own = spec.columns.iter().map(|c| quoted(&c.name));
+    let all: Vec<String> = first.map(quoted).into_iter().chain(own).collect();
+    all.join(",") + "\n"
+}
+
+/// Hands over the rows in pieces, each row with `before` in front.
+fn write_rows(table: &Table, before: &str, path: &Path, put: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    let mut text = String::new();
     for row in 0..table.rows {
+        text.push_str(before);
         write_row(table, row, &mut text)
             .map_err(|_| Error::format(path, "the table has columns of different lengths"))?;
         if text.len() >= PIECE {
-            out.write_at(position, text.as_bytes())?;
-            position += text.len() as u64;
+            put(&text)?;
             text.clear();
         }
     }
-    out.write_at(position, text.as_bytes())?;
-    out.commit()
+    put(&text)
 }
 
 fn write_row(table: &Table, row: usize, text: &mut String) -> std::fmt::Result {
@@ -86,5 +201,18 @@ mod tests {
         assert_eq!(text, "label,\"a,\"\"b\"\"\"\n1,0.1\n4000000000,nan\n3,-inf\n");
         assert!(write_csv(&table, &path, false).is_err());
         write_csv(&table, &path, true).unwrap();
+
+        let merged = folder.path().join("all.csv");
+        let mut all = MergedCsv::new(&merged, false).unwrap();
+        all.add(7, "b,c.tif", &table).unwrap();
+        all.add(2, "a.tif", &table).unwrap();
+        let other = Table { spec: TableSpec { columns: Vec::new() }, rows: 0, columns: Vec::new() };
+        assert!(all.add(3, "d.tif", &other).unwrap_err().to_string().contains("other columns than that of b,c.tif"));
+        all.commit().unwrap();
+        let text = std::fs::read_to_string(&merged).unwrap();
+        let rows = |file: &str| ["1,0.1", "4000000000,nan", "3,-inf"].map(|row| format!("{file},{row}\n")).concat();
+        assert_eq!(text, format!("file,label,\"a,\"\"b\"\"\"\n{}{}", rows("a.tif"), rows("\"b,c.tif\"")));
+        MergedCsv::new(&folder.path().join("none.csv"), false).unwrap().commit().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

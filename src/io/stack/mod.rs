@@ -36,6 +36,16 @@ pub(super) fn is_glob(path: &str) -> bool {
     Wanted::new(path).is_glob()
 }
 
+/// The files of a pattern, in natural order.
+pub(super) fn files_of_glob(path: &str) -> Result<Vec<String>> {
+    Wanted::new(path).glob().map(|found| found.paths())
+}
+
+/// The images in a folder, in natural order.
+pub(super) fn files_of_folder(path: &str) -> Result<Vec<String>> {
+    Wanted::new(path).folder().map(|found| found.paths())
+}
+
 /// Opens the files of a pattern (`plate/*.tif`) as one array.
 ///
 /// # Errors

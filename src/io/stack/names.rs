@@ -155,6 +155,11 @@ impl Found {
         format!("{}{}{}", self.before, self.names[0], self.after)
     }
 
+    /// The paths of all, in natural order.
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.names.iter().map(|name| format!("{}{name}{}", self.before, self.after)).collect()
+    }
+
     /// In natural order, one axis.
     pub(super) fn in_order(self, called: &str) -> Result<Names> {
         Names::new(self.before, self.after, &self.names)
