@@ -137,7 +137,7 @@ fn errors_name_op_parameter_and_range() {
         ),
         (refused("sobel", vec![x(), 2.into()], &[]), "sobel: `axis` is 2, the array has 2 axes (\"yx\")"),
         (
-            refused("threshold", vec![x(), "li".into()], &[]),
+            refused("threshold", vec![x(), "lie".into()], &[]),
             "threshold: `method` is \"otsu\", a number or a computed scalar, not \"li\"",
         ),
         (refused("divide", vec![1.into(), 0.into()], &[]), "divide: 1 divided by zero"),

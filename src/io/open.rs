@@ -357,6 +357,6 @@ mod tests {
         assert!(error(&file("b.npy", b"hello there")).contains("not a .npy"));
         assert!(error(&file("b.txt", b"hello there")).contains("no known format"));
         let level = OpenOptions { level: Some(2), axes: None };
-        assert!(open("a.npy", &level).unwrap_err().to_string().contains("level 0"));
+        assert!(open(&file("b.png", b"\x89PNG\r\n\x1a\n"), &level).unwrap_err().to_string().contains("level 0"));
     }
 }

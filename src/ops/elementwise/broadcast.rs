@@ -86,5 +86,7 @@ mod tests {
         let image = ArraySpec::unnamed(&[4, 1, 5], DType::U8);
         assert_eq!(shape_of(&image, &ArraySpec::unnamed(&[3, 1], DType::U8)), Some((vec![4, 3, 5], vec![1, 2])));
         assert_eq!(shape_of(&image, &ArraySpec::unnamed(&[4], DType::U8)), None);
+        let error = broadcast("add", &[&image, &ArraySpec::unnamed(&[4], DType::U8)]).unwrap_err();
+        assert!(error.to_string().ends_with("goes back with keepdims=true"));
     }
 }

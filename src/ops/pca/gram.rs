@@ -107,6 +107,9 @@ fn scale(most: f64, elements: u64) -> Result<i32> {
     if !most.is_finite() {
         return Err(Error::op("pca", "the stack holds NaN or infinities; remove them first"));
     }
+    if !(most * most * elements as f64).is_finite() {
+        return Err(Error::op("pca", format!("the stack holds {most:e}: products of such numbers have no room")));
+    }
     let bits = |x: f64| if x > 0.0 { x.log2().ceil() as i32 + 1 } else { 0 };
     Ok(96 - 2 * bits(most) - bits(elements as f64))
 }
