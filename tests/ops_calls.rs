@@ -138,7 +138,8 @@ fn errors_name_op_parameter_and_range() {
         (refused("sobel", vec![x(), 2.into()], &[]), "sobel: `axis` is 2, the array has 2 axes (\"yx\")"),
         (
             refused("threshold", vec![x(), "lie".into()], &[]),
-            "threshold: `method` is \"otsu\", a number or a computed scalar, not \"li\"",
+            "threshold: `method` is one of isodata, li, mean, minimum, otsu, triangle, yen, or a number, not \"lie\"; did \
+             you mean \"li\"?",
         ),
         (refused("divide", vec![1.into(), 0.into()], &[]), "divide: 1 divided by zero"),
     ];

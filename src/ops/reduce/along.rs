@@ -30,7 +30,8 @@ impl Along {
         if axes.is_empty() && spec.rank() > 0 {
             return Err(args.error("`axis` names no axis; leave it out to reduce all of them"));
         }
-        Ok(Along::new(spec, &axes, args.bool("keepdims", false)?))
+        let keepdims = args.has("keepdims") && args.bool("keepdims", false)?;
+        Ok(Along::new(spec, &axes, keepdims))
     }
 
     /// Of an array, those axes.
