@@ -216,7 +216,13 @@ fn check_scan(rng: &mut Rng, op: &dyn ScanOp, inputs: &[Value], results: &[Value
 fn bytes(value: &Value) -> Vec<Vec<u8>> {
     match value {
         Value::Array(array) => vec![array.data.bytes().to_vec()],
-        Value::Table(table) => table.columns.iter().map(|c| c.bytes().to_vec()).collect(),
+        Value::Table(table) => (0..table.spec.columns.len())
+            .map(|column| {
+                let mut bytes = vec![0; table.rows as usize * table.spec.columns[column].dtype.size()];
+                table.read(column, 0, &mut bytes).unwrap();
+                bytes
+            })
+            .collect(),
     }
 }
 

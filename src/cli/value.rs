@@ -61,12 +61,11 @@ fn nested(array: &MemArray, shape: &[u64], at: &mut usize) -> Json {
 }
 
 fn columns(table: &Table) -> Json {
-    let column = |(column, data): (&tilewise::array::Column, &tilewise::array::Buffer)| {
-        let cells = data.bytes().chunks_exact(column.dtype.size()).take(table.rows);
-        let cells: Json = cells.map(|bytes| scalar_json(&Scalar::from_bytes(column.dtype, bytes))).collect();
-        (column.name.clone(), cells)
+    let column = |(at, column): (usize, &tilewise::array::Column)| {
+        let cell = |row| table.get(at, row).map_or(Json::Null, |value| scalar_json(&value));
+        (column.name.clone(), (0..table.rows).map(cell).collect())
     };
-    Json::Object(table.spec.columns.iter().zip(&table.columns).map(column).collect())
+    Json::Object(table.spec.columns.iter().enumerate().map(column).collect())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::values::{Values, aligned};
 use crate::array::{ArraySpec, Buffer, DType, IntervalSets, Region, Scalar, View, ViewMut, copy, grid_len};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::graph::{Cx, NodeKind, OpKind, ScanCx, ScanState, Stitcher, Store, Table};
+use crate::graph::{Cx, NodeKind, OpKind, ScanCx, ScanState, Stitcher, Store, Stores, Table};
 use crate::plan::MAX_INPUTS;
 use crate::plan::{Demands, Goal, Pass, PassNode, Plan, Port, Ref, Target};
 use arrayvec::ArrayVec;
@@ -312,6 +312,7 @@ fn scan_state(plan: &Plan, goal: Goal, values: &Values, context: &Context<'_>) -
     let inputs: Vec<ArraySpec> = streamed.iter().map(|p| plan.steps[p.step].spec_or_scalar(p.port)).collect();
     let scalars: Vec<Scalar> =
         step.inputs[streamed.len()..].iter().map(|&p| values.scalar(p)).collect::<Result<_>>()?;
-    let stores = || Ok(Arc::new(context.scratch.file()?) as Arc<dyn Store>);
+    let scratch = context.scratch.clone();
+    let stores: Stores = Arc::new(move || Ok(Arc::new(scratch.file()?) as Arc<dyn Store>));
     op.begin(&ScanCx { inputs: &inputs, scalars: &scalars, stores: &stores }).map(Some)
 }

@@ -5,12 +5,14 @@
 //! so the graph holds only the primitive kinds that the executor runs.
 
 mod op;
+mod table;
 
 pub use op::{
     Cx, Need, OpKind, ScanCx, ScanOp, ScanState, Schedule, StitchBill, StitchOp, StitchOutput, Stitcher, Store, TileOp,
 };
+pub use table::{Stores, TABLE_MEMORY, Table, TableWriter};
 
-use crate::array::{ArraySpec, Buffer, DType, Dims, Scalar, Spec, TableSpec, View};
+use crate::array::{ArraySpec, Buffer, DType, Dims, Scalar, Spec, View};
 use crate::error::{Error, Result};
 use crate::io::Source;
 use std::sync::Arc;
@@ -66,17 +68,6 @@ pub struct MemArray {
     pub spec: ArraySpec,
     /// The elements.
     pub data: Buffer,
-}
-
-/// A table in memory.
-#[derive(Debug)]
-pub struct Table {
-    /// Its columns.
-    pub spec: TableSpec,
-    /// The number of rows.
-    pub rows: usize,
-    /// The elements of each column.
-    pub columns: Vec<Buffer>,
 }
 
 impl MemArray {

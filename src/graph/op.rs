@@ -1,6 +1,6 @@
 //! What an operation is to the planner and the executor. Ops never see files, plans or threads.
 
-use super::{Table, Value};
+use super::{Stores, Table, Value};
 use crate::array::{ArraySpec, Dims, MAX_RANK, Mode, Region, Scalar, View, ViewMut};
 use crate::error::Result;
 use crate::io::Source;
@@ -118,8 +118,8 @@ pub struct ScanCx<'a> {
     pub inputs: &'a [ArraySpec],
     /// The inputs after them.
     pub scalars: &'a [Scalar],
-    /// Makes a new file on scratch.
-    pub stores: &'a dyn Fn() -> Result<Arc<dyn Store>>,
+    /// Makes new files on scratch; a state that may need one keeps a clone.
+    pub stores: &'a Stores,
 }
 
 impl ScanCx<'_> {

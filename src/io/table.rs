@@ -12,6 +12,9 @@ use std::path::Path;
 /// Text is handed to the file in pieces of this size.
 const PIECE: usize = 64 << 10;
 
+/// Rows of a table are read in pages of this many.
+const ROWS: u64 = 256;
+
 /// Writes a table as CSV: a line of headings, then a line per row. It appears complete or not at all.
 ///
 /// # Errors
@@ -26,7 +29,7 @@ pub fn write_csv(table: &Table, path: &Path, overwrite: bool) -> Result<()> {
         Ok(())
     };
     put(&headings(&table.spec, None))?;
-    write_rows(table, "", path, &mut put)?;
+    write_rows(table, "", &mut put)?;
     out.commit()
 }
 
@@ -85,7 +88,7 @@ impl MergedCsv {
         };
         let start = self.end;
         let mut end = start;
-        let written = write_rows(table, &format!("{},", quoted(file)), &path, &mut |text| {
+        let written = write_rows(table, &format!("{},", quoted(file)), &mut |text| {
             sys::write_all_at(&rows, text.as_bytes(), end).map_err(failed)?;
             end += text.len() as u64;
             Ok(())
@@ -135,12 +138,12 @@ fn headings(spec: &TableSpec, first: Option<&str>) -> String {
 }
 
 /// Hands over the rows in pieces, each row with `before` in front.
-fn write_rows(table: &Table, before: &str, path: &Path, put: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+fn write_rows(table: &Table, before: &str, put: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
     let mut text = String::new();
+    let mut page = Page::new(table);
     for row in 0..table.rows {
         text.push_str(before);
-        write_row(table, row, &mut text)
-            .map_err(|_| Error::format(path, "the table has columns of different lengths"))?;
+        page.row(row, &mut text)?;
         if text.len() >= PIECE {
             put(&text)?;
             text.clear();
@@ -149,23 +152,51 @@ fn write_rows(table: &Table, before: &str, path: &Path, put: &mut dyn FnMut(&str
     put(&text)
 }
 
-fn write_row(table: &Table, row: usize, text: &mut String) -> std::fmt::Result {
-    for (i, (column, data)) in table.spec.columns.iter().zip(&table.columns).enumerate() {
-        let size = column.dtype.size();
-        let bytes = data.bytes().get(row * size..(row + 1) * size).ok_or(std::fmt::Error)?;
-        let value = Scalar::from_bytes(column.dtype, bytes);
-        let comma = if i == 0 { "" } else { "," };
-        match (column.dtype, value.to_f64()) {
-            // The spellings that pandas, R and spreadsheets read back.
-            (DType::F32 | DType::F64, v) if v.is_nan() => write!(text, "{comma}nan")?,
-            (DType::F32 | DType::F64, v) if v.is_infinite() => {
-                write!(text, "{comma}{}inf", if v < 0.0 { "-" } else { "" })?;
-            }
-            _ => write!(text, "{comma}{value}")?,
-        }
+/// Some rows of a table, read together.
+struct Page<'a> {
+    table: &'a Table,
+    columns: Vec<Vec<u8>>,
+    first: u64,
+}
+
+impl<'a> Page<'a> {
+    fn new(table: &'a Table) -> Self {
+        let columns = table.spec.columns.iter().map(|c| vec![0; ROWS as usize * c.dtype.size()]).collect();
+        Page { table, columns, first: u64::MAX }
     }
-    text.push('\n');
-    Ok(())
+
+    /// Appends the text of a row.
+    fn row(&mut self, row: u64, text: &mut String) -> Result<()> {
+        let first = row - row % ROWS;
+        let rows = ROWS.min(self.table.rows - first) as usize;
+        let specs = &self.table.spec.columns;
+        if first != self.first {
+            for (at, (column, data)) in specs.iter().zip(&mut self.columns).enumerate() {
+                self.table.read(at, first, &mut data[..rows * column.dtype.size()])?;
+            }
+            self.first = first;
+        }
+        for (i, (column, data)) in specs.iter().zip(&self.columns).enumerate() {
+            let size = column.dtype.size();
+            let value = Scalar::from_bytes(column.dtype, &data[(row - first) as usize * size..][..size]);
+            if i > 0 {
+                text.push(',');
+            }
+            // Writing to a text cannot fail.
+            let _ = cell(&value, text);
+        }
+        text.push('\n');
+        Ok(())
+    }
+}
+
+/// The spellings that pandas, R and spreadsheets read back.
+fn cell(value: &Scalar, text: &mut String) -> std::fmt::Result {
+    match (value.dtype(), value.to_f64()) {
+        (DType::F32 | DType::F64, v) if v.is_nan() => write!(text, "nan"),
+        (DType::F32 | DType::F64, v) if v.is_infinite() => write!(text, "{}inf", if v < 0.0 { "-" } else { "" }),
+        _ => write!(text, "{value}"),
+    }
 }
 
 fn quoted(heading: &str) -> String {
@@ -178,13 +209,7 @@ fn quoted(heading: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::array::{Buffer, Column, TableSpec};
-
-    fn column(bytes: &[u8]) -> Buffer {
-        let mut buffer = Buffer::new(bytes.len()).unwrap();
-        buffer.bytes_mut().copy_from_slice(bytes);
-        buffer
-    }
+    use crate::array::{Column, TableSpec};
 
     #[test]
     fn numbers_and_headings_survive() {
@@ -193,7 +218,7 @@ mod tests {
         let labels = bytemuck::cast_slice::<u32, u8>(&[1, 4_000_000_000, 3]).to_vec();
         let values = bytemuck::cast_slice::<f64, u8>(&[0.1, f64::NAN, -f64::INFINITY]).to_vec();
         let spec = TableSpec { columns };
-        let table = Table { spec, rows: 3, columns: vec![column(&labels), column(&values)] };
+        let table = Table::of_columns(spec, 3, &[&labels, &values]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         write_csv(&table, &path, false).unwrap();
@@ -206,7 +231,7 @@ mod tests {
         let mut all = MergedCsv::new(&merged, false).unwrap();
         all.add(7, "b,c.tif", &table).unwrap();
         all.add(2, "a.tif", &table).unwrap();
-        let other = Table { spec: TableSpec { columns: Vec::new() }, rows: 0, columns: Vec::new() };
+        let other = Table::of_columns(TableSpec { columns: Vec::new() }, 0, &[]).unwrap();
         assert!(all.add(3, "d.tif", &other).unwrap_err().to_string().contains("other columns than that of b,c.tif"));
         all.commit().unwrap();
         let text = std::fs::read_to_string(&merged).unwrap();

@@ -15,6 +15,7 @@ pub mod extrema;
 pub mod fft;
 pub mod gram;
 pub mod histogram;
+pub mod keyed;
 pub mod label;
 pub mod morphology;
 pub mod rank;

@@ -3,7 +3,7 @@
 
 use super::bind::compile_with;
 use super::*;
-use crate::array::{ArraySpec, Buffer, Column, DType, Mode, Region, Spec, TableSpec, View, ViewMut};
+use crate::array::{ArraySpec, Column, DType, Mode, Region, Spec, TableSpec, View, ViewMut};
 use crate::error::{Error, Result};
 use crate::graph::{Array, Cx, MemArray, Need, ScanCx, ScanOp, ScanState, Table, TileOp, Value};
 use crate::ops::{Arg, Args, OpDef, Param, Type};
@@ -151,7 +151,7 @@ fn image() -> Array {
 
 fn table() -> Array {
     let spec = TableSpec { columns: vec![Column { name: "area".into(), dtype: DType::U64 }] };
-    Array::value(Value::Table(Arc::new(Table { spec, rows: 0, columns: vec![Buffer::default()] })))
+    Array::value(Value::Table(Arc::new(Table::of_columns(spec, 0, &[&[]]).unwrap())))
 }
 
 /// A call with the arrays that go into it: `add(x2=1)[image]`.

@@ -251,11 +251,9 @@ fn binned(values: &ValueCounts, edges: &[f64]) -> Vec<u64> {
 
 fn results(counts: &[u64], edges: &[f64]) -> Result<Vec<Value>> {
     let counts: Vec<i64> = counts.iter().map(|&c| c as i64).collect();
-    let table = Table {
-        spec: table_spec(),
-        rows: counts.len(),
-        columns: vec![buffer(&edges[..counts.len()])?, buffer(&edges[1..])?, buffer(&counts)?],
-    };
+    let (rows, bytes) = (counts.len(), bytemuck::cast_slice);
+    let columns = [bytes(&edges[..rows]), bytes(&edges[1..]), bytemuck::cast_slice(&counts)];
+    let table = Table::of_columns(table_spec(), rows as u64, &columns)?;
     Ok(vec![vector(&counts)?, vector(edges)?, Value::Table(Arc::new(table))])
 }
 

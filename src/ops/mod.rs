@@ -14,6 +14,7 @@ mod histogram;
 mod label;
 mod linear;
 pub(crate) mod map;
+mod measure;
 mod moments;
 mod morphology;
 mod normalise;
@@ -154,6 +155,7 @@ pub static OPS: &[&OpDef] = &[
     &color::RGB2GRAY,
     &color::INVERT,
     &label::LABEL,
+    &measure::MEASURE,
     &components::APPLY_HYSTERESIS_THRESHOLD,
     &components::BINARY_FILL_HOLES,
     &components::REMOVE_SMALL_OBJECTS,

@@ -78,6 +78,16 @@ impl Moments {
         Moments { count: 0, squared, sums }
     }
 
+    /// From sums of integers and of their squares (words, lowest first).
+    pub fn of_whole(count: u64, sum: i128, squares: [u64; 4]) -> Self {
+        Moments { count, squared: true, sums: Sums::Whole { sum, squares: Wide(squares) } }
+    }
+
+    /// From sums of floats and of their squares.
+    pub fn of_real(count: u64, sum: ExactSum, squares: ExactSum) -> Self {
+        Moments { count, squared: true, sums: Sums::Real { sum, squares } }
+    }
+
     /// Adds the elements of a box.
     pub fn add(&mut self, tile: &View<'_>) {
         self.count += tile.elements() as u64;

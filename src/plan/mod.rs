@@ -18,7 +18,7 @@ pub use tile::Sweep;
 
 use crate::array::{ArraySpec, Spec};
 use crate::error::{Error, Result, Shortage};
-use crate::graph::{Array, NodeKind, OpKind};
+use crate::graph::{Array, NodeKind, OpKind, TABLE_MEMORY};
 use crate::io::{Access, Sink};
 
 /// Where a result goes.
@@ -254,7 +254,8 @@ impl Step {
                 .iter()
                 .map(|spec| match spec {
                     Spec::Array(a) => a.bytes(),
-                    Spec::Table(_) => 0,
+                    // What does not fit lies on scratch.
+                    Spec::Table(_) => TABLE_MEMORY,
                 })
                 .sum(),
         )

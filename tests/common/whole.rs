@@ -8,7 +8,7 @@ use tilewise::array::{ArraySpec, Buffer, Mode, Region, Scalar, Source1, Spec, Vi
 use tilewise::error::Result;
 use tilewise::graph::{
     Array, Cx, MemArray, Need, Node, NodeKind, OpKind, ScanCx, ScanOp, ScanState, Schedule, StitchOp, StitchOutput,
-    Store, TileOp, Value,
+    Store, Stores, TileOp, Value,
 };
 use tilewise::io::{Access, Layout, Source};
 
@@ -151,7 +151,7 @@ impl ScanInputs {
     }
 
     pub fn begin(&self, op: &dyn ScanOp) -> Result<Box<dyn ScanState>> {
-        let stores = || Ok(Arc::new(Memory::default()) as Arc<dyn Store>);
+        let stores: Stores = Arc::new(|| Ok(Arc::new(Memory::default()) as Arc<dyn Store>));
         op.begin(&ScanCx { inputs: &self.specs, scalars: &self.scalars, stores: &stores })
     }
 

@@ -1,0 +1,181 @@
+//! Tables of objects: equal to scikit-image's, the same however the image is tiled, and on scratch when they are large.
+
+mod common;
+
+use common::{Random, graph};
+use serde_json::Value as Json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tilewise::Run;
+use tilewise::array::{ArraySpec, DType, Spec};
+use tilewise::graph::{Array, MemArray, Table, Value};
+use tilewise::io::{OpenOptions, open};
+use tilewise::ops::Arg;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/measure")
+}
+
+fn image(name: &str) -> Array {
+    let path = folder().join(format!("{name}.npy"));
+    Array::source(open(path.to_str().unwrap(), &OpenOptions::default()).unwrap())
+}
+
+fn table(array: &Array, run: Run<'_>) -> Arc<Table> {
+    let report = run.scratch_dir(std::env::temp_dir()).value(array).run().unwrap();
+    match &report.values[0] {
+        Some(Value::Table(table)) => table.clone(),
+        other => panic!("no table but {other:?}"),
+    }
+}
+
+fn column(table: &Table, name: &str) -> Vec<f64> {
+    let at = table.column(name).unwrap_or_else(|| panic!("no column {name} among {:?}", table.spec.columns));
+    (0..table.rows).map(|row| table.get(at, row).unwrap().to_f64()).collect()
+}
+
+fn all_bytes(table: &Table) -> Vec<Vec<u8>> {
+    let bytes = |(at, c): (usize, &tilewise::array::Column)| {
+        let mut bytes = vec![0; table.rows as usize * c.dtype.size()];
+        table.read(at, 0, &mut bytes).unwrap();
+        bytes
+    };
+    table.spec.columns.iter().enumerate().map(bytes).collect()
+}
+
+fn tiled(random: &mut Random, rank: usize) -> Run<'static> {
+    let tile: Vec<u64> = (0..rank).map(|_| 1 + random.below(9)).collect();
+    Run::new().memory_limit(64 << 20).threads(1 + random.below(3) as usize).tile(&tile)
+}
+
+#[test]
+fn tables_are_those_of_scikit_image() {
+    let manifest: Json = serde_json::from_slice(&std::fs::read(folder().join("tables.json")).unwrap()).unwrap();
+    let mut random = Random(3);
+    let mut wrong = Vec::new();
+    for case in manifest["cases"].as_array().unwrap() {
+        let labels = image(case["labels"].as_str().unwrap());
+        let names: Vec<&str> = case["properties"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+        let intensity = case["intensity"].as_str().map(|name| Arg::Array(image(name))).unwrap_or(Arg::None);
+        let measured = labels.call("measure", [intensity, names.into()], []).unwrap();
+        let run = tiled(&mut random, labels.shape().unwrap().len());
+        let got = table(&measured, run);
+        for (name, wanted) in case["columns"].as_object().unwrap() {
+            let wanted: Vec<f64> = wanted.as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect();
+            let got = column(&got, name);
+            let scale = wanted.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+            let same = |(g, w): (&f64, &f64)| (g.is_nan() && w.is_nan()) || (g - w).abs() <= 1e-9 * scale.max(1e-3);
+            if got.len() != wanted.len() || !got.iter().zip(&wanted).all(same) {
+                wrong.push(format!("{}: {name}:\n  {got:?}\n  {wanted:?}", case["labels"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn memory<T: bytemuck::Pod>(spec: ArraySpec, values: &[T]) -> Array {
+    let mut array = MemArray::zeros(spec).unwrap();
+    array.data.bytes_mut().copy_from_slice(bytemuck::cast_slice(values));
+    Array::value(Value::Array(Arc::new(array)))
+}
+
+/// Objects of several pieces anywhere, with intensities of any kind.
+fn random_image(random: &mut Random) -> (Array, Array) {
+    let rank = 1 + random.below(3) as usize;
+    let shape: Vec<u64> = (0..rank).map(|_| 1 + random.below([90, 30, 12][rank - 1])).collect();
+    let n = shape.iter().product::<u64>();
+    let kinds = 1 + random.below(40);
+    let labels: Vec<i32> = (0..n).map(|_| random.below(kinds) as i32 * 77_777 - 2).collect();
+    let values: Vec<f32> = (0..n).map(|_| (random.below(2000) as f32 - 700.0) * 1e-3).collect();
+    let float = memory(ArraySpec::unnamed(&shape, DType::F32), &values);
+    (memory(ArraySpec::unnamed(&shape, DType::I32), &labels), float)
+}
+
+#[test]
+fn tiling_is_invisible() {
+    let texts = [
+        "measure(l, i, [\"area\", \"bbox\", \"centroid\", \"moments_central\", \"touches_border\"])",
+        "measure(l, [i, cast(i, \"int8\")], [\"intensity_std\", \"centroid_weighted\", \"intensity_min\", \"intensity_sum\"])",
+    ];
+    for seed in 0..60 {
+        let mut random = Random(seed * 91 + 1);
+        let (labels, intensity) = random_image(&mut random);
+        let rank = labels.shape().unwrap().len();
+        let text = texts[seed as usize % texts.len()];
+        let text = text.replace('l', "l").replace("(l, ", "(input, ");
+        let measured = bound(&text, &labels, &intensity);
+        let whole = table(&measured, Run::new().threads(1));
+        let parts = table(&measured, tiled(&mut random, rank));
+        assert_eq!(all_bytes(&whole), all_bytes(&parts), "seed {seed}");
+    }
+}
+
+/// The pipeline with `i` bound to a second array, by way of a pair.
+fn bound(text: &str, labels: &Array, intensity: &Array) -> Array {
+    let names: Vec<Arg> = text.split('"').skip(1).step_by(2).filter(|n| *n != "int8").map(Arg::from).collect();
+    let one = Arg::Array(intensity.clone());
+    let arg = match text.contains("[i, cast") {
+        true => Arg::List(vec![one, Arg::Array(graph("cast(input, \"int8\")", intensity).unwrap())]),
+        false => one,
+    };
+    labels.call("measure", [arg, Arg::List(names)], []).unwrap()
+}
+
+#[test]
+fn a_million_objects_are_measured_on_scratch() {
+    let n = 2000u64;
+    let labels: Vec<u32> = (0..n * n)
+        .map(|i| {
+            let (y, x) = ((i / n) as u32, (i % n) as u32);
+            if (y + x) % 2 == 0 { y * 1000 + x / 2 + 1 } else { 0 }
+        })
+        .collect();
+    let labels = memory(ArraySpec::unnamed(&[n, n], DType::U32), &labels);
+    let measured = graph("measure(input, input, [\"area\", \"intensity_mean\", \"bbox\"])", &labels).unwrap();
+    let got = table(&measured, Run::new().memory_limit(64 << 20).threads(2));
+    assert_eq!(got.rows, 2_000_000);
+    assert!(!got.is_in_memory());
+    for row in (0..got.rows).step_by(9973).chain([got.rows - 1]) {
+        let value = |name: &str| got.get(got.column(name).unwrap(), row).unwrap().to_f64();
+        let label = row as f64 + 1.0;
+        assert_eq!([value("label"), value("area"), value("intensity_mean")], [label, 1.0, label]);
+        let (y, x) = (row / 1000, row % 1000 * 2 + (row / 1000) % 2);
+        assert_eq!([value("bbox-0"), value("bbox-1")], [y as f64, x as f64]);
+    }
+    let path = tempfile::tempdir().unwrap();
+    let path = path.path().join("t.csv");
+    tilewise::io::write_csv(&got, &path, false).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 2_000_001);
+    assert_eq!(text.lines().nth(3).unwrap(), "3,1,3,0,4,1,5");
+}
+
+#[test]
+fn channels_and_frames() {
+    let spec = ArraySpec::with_axes(&[2, 2, 3], DType::U8, "tyx");
+    let labels = memory(spec, &[1u8, 1, 0, 0, 2, 2, 3, 0, 0, 3, 0, 3]);
+    let colours = ArraySpec::with_axes(&[2, 2, 3, 2], DType::U8, "tyxc");
+    let colours = memory(colours, &(0..24).collect::<Vec<u8>>());
+    let measured = labels.call("measure", [Arg::Array(colours)], []).unwrap();
+    let Spec::Table(spec) = measured.spec() else { panic!("no table") };
+    let names: Vec<&str> = spec.columns.iter().map(|c| c.name.as_str()).collect();
+    let first = ["label", "area", "bbox-0", "bbox-1", "bbox-2", "bbox-3", "centroid-0", "centroid-1"];
+    assert_eq!(names[..8], first);
+    assert_eq!(names[8..], ["intensity_mean-0", "intensity_mean-1"]);
+    let got = table(&measured, Run::new());
+    assert_eq!(column(&got, "area"), [2.0, 2.0, 3.0]);
+    assert_eq!(column(&got, "bbox-3"), [2.0, 3.0, 3.0]);
+    assert_eq!(column(&got, "intensity_mean-1"), [2.0, 10.0, 55.0 / 3.0]);
+}
+
+#[test]
+fn what_cannot_be_measured_is_said() {
+    let labels = memory(ArraySpec::unnamed(&[4, 5, 6], DType::U8), &[1u8; 120]);
+    let refused = |text: &str| graph(text, &labels).map(|_| ()).unwrap_err().to_string();
+    assert!(refused("measure(input, properties=\"aera\")").contains("did you mean \"area\"?"));
+    assert!(refused("measure(input, properties=\"eccentricity\")").contains("along 2 axes, not 3"));
+    assert!(refused("measure(input, properties=\"intensity_mean\")").contains("needs `intensity`"));
+    assert!(refused("measure(input * 0.5)").contains("must be integers"));
+    assert!(refused("measure(input, input[0])").contains("has shape"));
+    assert!(graph("measure(input, [\"area\"])", &labels).is_ok());
+}
