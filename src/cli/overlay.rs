@@ -84,7 +84,7 @@ struct Pictures {
 impl Pictures {
     fn new(image: &Plane, labels: &Plane) -> Result<Self> {
         let kind = labels.array.dtype();
-        if !kind.is_some_and(|dtype| !dtype.is_float()) {
+        if kind.is_none_or(|dtype| dtype.is_float()) {
             let what = kind.map(|dtype| dtype.to_string()).unwrap_or_default();
             return Err(Error::Usage(format!("labels are whole numbers or a mask, not {what}")));
         }

@@ -68,7 +68,7 @@ impl Scale {
     /// A tick in as many digits as tell it from its neighbours.
     pub(super) fn text(&self, tick: f64) -> String {
         let largest = self.low.abs().max(self.high.abs());
-        if largest >= 1e6 || largest < 1e-3 {
+        if !(1e-3..1e6).contains(&largest) {
             let digits = (largest.log10().floor() - self.step.log10().floor()).clamp(0.0, 15.0) as usize;
             let text = if tick == 0.0 { "0".into() } else { format!("{tick:.digits$e}") };
             return text;
