@@ -1,6 +1,6 @@
 //! What a run may use: sizes with units, the default limit, the state of the process.
 
-use super::{MeansArgs, fault, term};
+use super::{MeansArgs, fault, startup, term};
 use std::path::PathBuf;
 use tilewise::error::Bytes;
 use tilewise::io::Access;
@@ -44,6 +44,9 @@ const HEADERS: u64 = 512 << 10;
 /// the same command must fit the same limit every time.
 const USUAL_RESIDENT: u64 = 6 << 20;
 const STEP: u64 = 1 << 20;
+
+/// The code of a run and its libraries that becomes resident again, measured.
+const CODE: u64 = (2 << 20) + (512 << 10);
 
 impl Means {
     pub(super) fn new(args: &MeansArgs) -> Result<Means> {
@@ -125,10 +128,12 @@ impl Means {
     }
 }
 
-/// What the process holds, rounded so that it is the same every time.
+/// What the process holds when its start-up code is given back, with the code of the run to come; rounded so that it is
+/// the same every time.
 fn resident() -> u64 {
+    startup::give_back_code();
     let resident = sys::resident().unwrap_or(FALLBACK_RESIDENT).max(USUAL_RESIDENT);
-    resident.next_multiple_of(STEP)
+    resident.next_multiple_of(STEP) + CODE
 }
 
 /// Memory that can be had, control groups respected.

@@ -19,6 +19,7 @@ mod picture;
 mod plot;
 mod progress;
 mod run;
+mod startup;
 mod term;
 mod value;
 
