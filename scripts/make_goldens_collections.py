@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 from sklearn.decomposition import PCA
 
-from goldens import Goldens, call
+from goldens import Goldens, Raw, call
 
 g = Goldens("collections")
 r = np.random.default_rng(47)
@@ -86,7 +86,7 @@ for n, k, axis, center in (("u8", 3, 0, True), ("u16", 4, 0, True), ("u16", 2, -
                            ("f64", 2, 1, False), ("i16", 3, 3, True), ("i8", 3, 0, True), ("i32", 4, 0, True), ("u8", 2, 1, False), ("f32_line", 1, 0, False)):
     names = ("components", "singular_values", "explained_variance", "explained_variance_ratio", "projections", "mean")
     for name, want in zip(names, pca(g.inputs[n], k, axis, center)):
-        text = call("pca", n_components=k, axis=axis, center=center)
+        text = call("pca", Raw("input"), n_components=k, axis=axis, center=center)
         g.add("pca", n, text if name == "components" else f"{text}.{name}", single(n, want) if name == "components" else want, 1e-6 if name == "components" else 1e-9)
 
 if __name__ == "__main__":

@@ -124,7 +124,8 @@ fn errors_name_op_parameter_and_range() {
         ),
         (
             refused("add", vec![x(), image("", &[3], DType::U8).into()], &[]),
-            "add: arrays of shape [4, 5] (axes \"yx\") and [3] (axes \"x\") do not go together",
+            "add: arrays of shape [4, 5] (axes \"yx\") and [3] (axes \"x\") do not go together; a reduced array \
+             goes back with keepdims=true",
         ),
         (
             refused("floor_divide", vec![x(), 300.into()], &[]),

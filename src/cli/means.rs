@@ -97,7 +97,8 @@ impl Means {
         let baseline = match self.share {
             // What the process holds now is in part what the other runs hold, and they have shares of their own.
             Some(share) => share.resident.div_ceil(runs) + HEADERS,
-            None => resident(),
+            // Start-up may have taken more than the limit already.
+            None => resident().max(sys::peak_resident().filter(|&peak| peak > self.limit).unwrap_or(0)),
         };
         let mut run = run.memory_limit(self.limit / runs).baseline(baseline + OWN_OVERHEAD);
         if self.mapped {

@@ -124,6 +124,7 @@ impl BoxReader {
         BoxReader { bytes, window: Vec::new(), block: Vec::new() }
     }
 
+    #[cfg(feature = "tiff")]
     /// The file, for what is not a box.
     pub fn bytes(&mut self) -> &mut FileBytes {
         &mut self.bytes

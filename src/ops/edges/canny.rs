@@ -228,7 +228,7 @@ pub static CANNY: OpDef = OpDef {
         "canny(input, axes=[0, 1])",
         "canny(sigma=0.5, low_threshold=0.01, high_threshold=2, mode=\"nearest\", axes=[0, 1])",
         "canny(input, [0, 1.5], 1, 3, input > 2, axes=[0, 1])",
-        "canny(sigma=0.6, low_threshold=0.2, high_threshold=1, periodic=true, axes=[0, 1])",
+        "canny(sigma=0.6, low_threshold=0.2, high_threshold=1, periodic=true, axes=[-2, -1])",
         "canny(sigma=0.7, low_threshold=0.5, high_threshold=1, mode=\"constant\", cval=0.3, axes=[-2, -1])",
     ],
     build: canny,
