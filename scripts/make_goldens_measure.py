@@ -70,7 +70,7 @@ def add(labels, intensity, dtype, properties):
     if intensity:
         img = image(l.shape, dtype)
         save(intensity, img)
-    table = regionprops_table(np.maximum(l, 0), img, properties=properties)
+    table = regionprops_table(np.maximum(l, 0), img.astype("f8") if img is not None and img.dtype == "f4" else img, properties=properties)
     n = l.ndim
     # Moments whose orders add up to more than three are not measured.
     keep = lambda k: not k.startswith("moments") or sum(int(p) for p in k.split("-")[1:]) <= 3
