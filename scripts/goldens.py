@@ -37,6 +37,13 @@ def call(op, *pos, **kw):
     return f"{op}(" + ", ".join([lit(p) for p in pos] + [f"{k}={lit(v)}" for k, v in kw.items()]) + ")"
 
 
+def ints(r, dtype, shape, lo, hi):
+    """Random integers of a range, both ends among them."""
+    a = r.integers(lo, hi, shape, dtype=np.int64, endpoint=True).astype(dtype)
+    a.flat[1], a.flat[a.size // 2] = hi, lo
+    return a
+
+
 class Goldens:
     """The inputs and cases of one family."""
 

@@ -9,23 +9,17 @@ import warnings
 import numpy as np
 from skimage import color, exposure, util
 
-from goldens import Goldens, Raw, call
+from goldens import Goldens, Raw, call, ints
 
 warnings.simplefilter("ignore")
 g = Goldens("exposure")
 r = np.random.default_rng(44)
 
 
-def ints(dtype, shape, lo, hi):
-    a = r.integers(lo, hi, shape, dtype=np.int64, endpoint=True).astype(dtype)
-    a.flat[1], a.flat[a.size // 2] = hi, lo
-    return a
-
-
 g.input("b", r.random((9, 8)) < 0.4)
-g.input("u8", ints("u1", (16, 16), 3, 240)); g.input("u8_all", np.arange(256, dtype="u1").reshape(16, 16))
-g.input("i8", ints("i1", (12, 11), -100, 127)); g.input("u16", ints("u2", (15, 14), 200, 41000)); g.input("i16", ints("i2", (12, 13), -3000, 32767))
-g.input("u32", ints("u4", (8, 9), 7, 50000)); g.input("i32", ints("i4", (8, 9), -90000, 200000)); g.input("i64", ints("i8", (8, 9), -9000, 20000))
+g.input("u8", ints(r, "u1", (16, 16), 3, 240)); g.input("u8_all", np.arange(256, dtype="u1").reshape(16, 16))
+g.input("i8", ints(r, "i1", (12, 11), -100, 127)); g.input("u16", ints(r, "u2", (15, 14), 200, 41000)); g.input("i16", ints(r, "i2", (12, 13), -3000, 32767))
+g.input("u32", ints(r, "u4", (8, 9), 7, 50000)); g.input("i32", ints(r, "i4", (8, 9), -90000, 200000)); g.input("i64", ints(r, "i8", (8, 9), -9000, 20000))
 g.input("f32", r.random((13, 12)).astype("f4")); g.input("f64", r.random((13, 12))); g.input("f32_neg", r.normal(size=(13, 12)).astype("f4"))
 g.input("f64_neg", r.normal(size=(9, 12)) * 50)
 for n in ("i8", "i16", "i32"):
@@ -34,7 +28,7 @@ g.input("u8_same", np.full((4, 5), 130, "u1")); g.input("f32_same", np.full((4, 
 nan = r.random((6, 7)); nan[2, 3] = np.nan
 g.input("f64_nan", nan)
 for n, d in (("u8", "u1"), ("u16", "u2"), ("i16", "i2"), ("f32", "f4"), ("f64", "f8")):
-    a = ints(d, (5, 6, 3), 0, 255) if d[0] == "u" else ints("i2", (5, 6, 3), -32768, 32767) if d == "i2" else r.random((5, 6, 3)).astype(d)
+    a = ints(r, d, (5, 6, 3), 0, 255) if d[0] == "u" else ints(r, "i2", (5, 6, 3), -32768, 32767) if d == "i2" else r.random((5, 6, 3)).astype(d)
     g.input(n + "_rgb", a)
 ALL = ["b", "u8", "u8_all", "i8", "u16", "i16", "u32", "i32", "i64", "f32", "f64", "f32_neg", "f64_neg", "u8_same", "f32_same", "i32_same"]
 

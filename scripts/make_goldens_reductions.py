@@ -7,28 +7,22 @@ import warnings
 
 import numpy as np
 
-from goldens import Goldens, call
+from goldens import Goldens, call, ints
 
 warnings.simplefilter("ignore")
 g = Goldens("reductions")
 r = np.random.default_rng(46)
 
 
-def ints(dtype, shape, lo, hi):
-    a = r.integers(lo, hi, shape, dtype=np.int64, endpoint=True).astype(dtype)
-    a.flat[1], a.flat[a.size // 2] = hi, lo
-    return a
-
-
 g.input("b", r.random((5, 7, 6)) < 0.4)
-g.input("u8", ints("u1", (5, 17, 7), 0, 255))
-g.input("u16", ints("u2", (18, 6, 3), 0, 65535))
-g.input("i8", ints("i1", (4, 150), -128, 127))
-g.input("i16", ints("i2", (3, 2, 4, 18), -32768, 32767))
-g.input("u32", ints("u4", (24, 9), 0, 2**32 - 1))
-g.input("i32", ints("i4", (9, 24), -(2**31), 2**31 - 1))
-g.input("i64", ints("i8", (30, 4), -(2**50), 2**50))
-g.input("u64", ints("u8", (4, 30), 0, 2**50))
+g.input("u8", ints(r, "u1", (5, 17, 7), 0, 255))
+g.input("u16", ints(r, "u2", (18, 6, 3), 0, 65535))
+g.input("i8", ints(r, "i1", (4, 150), -128, 127))
+g.input("i16", ints(r, "i2", (3, 2, 4, 18), -32768, 32767))
+g.input("u32", ints(r, "u4", (24, 9), 0, 2**32 - 1))
+g.input("i32", ints(r, "i4", (9, 24), -(2**31), 2**31 - 1))
+g.input("i64", ints(r, "i8", (30, 4), -(2**50), 2**50))
+g.input("u64", ints(r, "u8", (4, 30), 0, 2**50))
 g.input("f32", r.normal(100, 30, (7, 19, 3)).astype("f4"))
 g.input("f64", r.normal(-5, 30, (3, 40, 4)))
 g.input("f32_line", r.normal(0, 1, 1000).astype("f4"))
@@ -36,7 +30,7 @@ g.input("u8_same", np.full((20, 20), 7, "u1"))
 nan = r.normal(size=(30, 5)); nan[4, 2] = np.nan; nan[9, 3] = np.inf; nan[10, 3] = -np.inf
 g.input("f64_nan", nan)
 g.input("f32_zero", np.array([[0.0, -0.0, 1], [-0.0, 0.0, -1], [2, 2, np.inf]], "f4"))
-ties = ints("u1", (24, 11), 0, 3)
+ties = ints(r, "u1", (24, 11), 0, 3)
 g.input("u8_ties", ties)
 ALL = list(g.inputs)
 

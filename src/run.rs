@@ -5,6 +5,7 @@ use crate::cancel::Cancel;
 use crate::error::{Bytes, Error, Result};
 use crate::exec::{self, Context, Observer, Quiet, Report, Scratch};
 use crate::graph::Array;
+use crate::io::partial::folder_of;
 use crate::io::{Access, CreateOptions, Sink};
 use crate::lang::{self, Host, OpenArgs, Request};
 use crate::ops::Arg;
@@ -238,7 +239,7 @@ impl<'a> Run<'a> {
     }
 
     fn scratch_folder(&self) -> Option<PathBuf> {
-        let beside = || self.sinks().next().map(|s| folder_of(s.path()));
+        let beside = || self.sinks().next().map(|s| folder_of(s.path()).to_path_buf());
         self.scratch_dir.clone().or_else(beside)
     }
 
@@ -269,7 +270,7 @@ impl<'a> Run<'a> {
 
     /// Outputs on tmpfs are memory.
     fn bytes_on_tmpfs(&self) -> u64 {
-        self.sinks().filter(|s| sys::is_memory_backed(&folder_of(s.path()))).map(|s| s.spec().bytes()).sum()
+        self.sinks().filter(|s| sys::is_memory_backed(folder_of(s.path()))).map(|s| s.spec().bytes()).sum()
     }
 
     fn check_disk(&self, plan: &Plan) -> Result<()> {
@@ -290,7 +291,7 @@ impl<'a> Run<'a> {
         }
         for sink in self.sinks() {
             let needed = sink.spec().bytes();
-            if let Some(free) = sys::free_space(&folder_of(sink.path()))
+            if let Some(free) = sys::free_space(folder_of(sink.path()))
                 && free < needed
             {
                 return Err(Error::File {
@@ -304,19 +305,12 @@ impl<'a> Run<'a> {
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    }
-}
-
 /// The path with links resolved as far as it exists.
 fn real_path(path: &Path) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
     }
     let folder = folder_of(path);
-    let folder = folder.canonicalize().unwrap_or(folder);
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     path.file_name().map_or(folder.clone(), |name| folder.join(name))
 }

@@ -1,101 +1,14 @@
 //! The command as people and scripts meet it: what it prints, its exit codes, what it leaves behind.
 #![cfg(feature = "cli")]
 
+mod cli_common;
+
+use cli_common::Folder;
 use serde_json::Value as Json;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-
-struct Folder(tempfile::TempDir);
-
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Folder {
-    fn new() -> Self {
-        Folder(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Every name in the folder, hidden ones included.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    /// `tilewise` with this working directory.
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tilewise"));
-        command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
-        command
-    }
-
-    fn tilewise(&self, args: &[&str]) -> Done {
-        let output = self.command(args).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    /// Runs well and gives what is printed.
-    fn prints(&self, args: &[&str]) -> String {
-        let done = self.tilewise(args);
-        assert_eq!(done.code, Some(0), "{args:?}: {}", done.err);
-        done.out
-    }
-
-    fn json(&self, args: &[&str]) -> Json {
-        let out = self.prints(args);
-        assert_eq!(out.lines().count(), 1, "{out}");
-        serde_json::from_str(&out).unwrap()
-    }
-
-    /// Fails with that code and one line that says `part`, and leaves the folder as it was.
-    fn refuses(&self, args: &[&str], code: i32, part: &str) -> String {
-        let before = self.names();
-        let done = self.tilewise(args);
-        assert_eq!(done.code, Some(code), "{args:?}: {}", done.err);
-        let errors: Vec<&str> = done.err.lines().filter(|l| l.starts_with("error: ")).collect();
-        assert!(errors.len() == 1 && errors[0].contains(part), "{args:?}: {}", done.err);
-        assert_eq!(done.out, "", "{args:?}");
-        assert_eq!(self.names(), before, "{args:?} left something behind");
-        done.err
-    }
-
-    /// A uint16 ramp of that shape: element i is i.
-    fn ramp(&self, name: &str, shape: &[usize]) {
-        let n: usize = shape.iter().product();
-        let data: Vec<u8> = (0..n).flat_map(|i| (i as u16).to_le_bytes()).collect();
-        fs::write(self.path(name), [npy_header("<u2", shape), data].concat()).unwrap();
-    }
-
-    /// Zeros that take no room on disk, so that there can be many.
-    fn zeros(&self, name: &str, shape: &[usize]) {
-        let header = npy_header("|u1", shape);
-        let mut file = fs::File::create(self.path(name)).unwrap();
-        file.write_all(&header).unwrap();
-        file.set_len((header.len() + shape.iter().product::<usize>()) as u64).unwrap();
-    }
-}
-
-fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
-    let shape: String = shape.iter().map(|n| format!("{n}, ")).collect();
-    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
-    let padded = (10 + dict.len() + 1).next_multiple_of(64) - 11;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(((padded + 1) as u16).to_le_bytes());
-    bytes.extend(format!("{dict:<padded$}\n").bytes());
-    bytes
-}
 
 /// The elements of a version 1 `.npy` file of that type.
 fn npy_data(path: &Path, descr: &str) -> Vec<u8> {
@@ -393,16 +306,6 @@ fn a_reader_that_goes_away_is_no_failure() {
     }
 }
 
-/// Waits until the run has begun its output.
-fn wait_for_output(folder: &Folder, child: &mut Child) {
-    let started = Instant::now();
-    while !folder.names().iter().any(|name| name.ends_with("partial")) {
-        assert!(child.try_wait().unwrap().is_none(), "the run ended too soon");
-        assert!(started.elapsed() < Duration::from_secs(30), "no output appears: {:?}", folder.names());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// A run of several seconds on one thread.
 fn long_run(folder: &Folder, more: &[&str]) -> Child {
     folder.zeros("in.npy", &[8000, 8000]);
@@ -428,7 +331,7 @@ fn a_signal_that_arrives_twice_is_one() {
 fn interrupted_by(signals: &[libc::c_int]) {
     let folder = Folder::new();
     let mut child = long_run(&folder, &[]);
-    wait_for_output(&folder, &mut child);
+    folder.wait_for_output(&mut child);
     for &signal in signals {
         // SAFETY: kill only takes numbers; the child has not been waited for, so the number is still its own.
         assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, signal) }, 0);
@@ -448,7 +351,7 @@ fn a_file_that_is_cut_off_during_the_run_is_one_line() {
     for more in [&[][..], &["--mmap"]] {
         let folder = Folder::new();
         let mut child = long_run(&folder, more);
-        wait_for_output(&folder, &mut child);
+        folder.wait_for_output(&mut child);
         fs::OpenOptions::new().write(true).open(folder.path("in.npy")).unwrap().set_len(1000).unwrap();
         let done = child.wait_with_output().unwrap();
         let err = String::from_utf8_lossy(&done.stderr);

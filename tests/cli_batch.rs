@@ -138,7 +138,7 @@ fn explain_shows_the_first_and_counts_the_others() {
     let text = folder.prints(&[&["explain"], &args[..]].concat());
     assert!(text.starts_with("a batch of 5 files, 2 at a time; this is the plan for in/p1.npy\n"), "{text}");
     assert!(text.contains("p1.npy: 41 × 50"), "{text}");
-    let report = json(&folder.prints(&[&["explain"], &args[..], &["--json"]].concat()));
+    let report = folder.json(&[&["explain"], &args[..], &["--json"]].concat());
     assert_eq!((&report["batch"]["files"], &report["batch"]["first"]), (&5.into(), &"in/p1.npy".into()));
 }
 
@@ -148,7 +148,7 @@ fn a_batch_stays_within_its_limit() {
     fs::create_dir(folder.path("in")).unwrap();
     (0..40).for_each(|i| folder.ramp(&format!("in/p{i}.npy"), &[1500, 1000]));
     let args = ["run", "in/*.npy", "{stem}.npy", PIPELINE, "--threads", "4", "--memory-limit", "128MiB", "--json"];
-    let report = json(&folder.prints(&args));
+    let report = folder.json(&args);
     assert!(report["at_a_time"].as_u64().unwrap() > 1, "{report}");
     if let Some(peak) = report["peak_bytes"].as_u64() {
         assert!(peak <= 128 << 20, "{report}");

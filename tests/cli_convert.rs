@@ -14,10 +14,10 @@ fn pixels_survive_a_round_trip() {
     let done = folder.tilewise(&["convert", "in.npy", "a.ome.zarr", "--axes", "zcyx", "--memory-limit", "64MiB"]);
     assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{}", done.err);
     assert!(!done.err.contains("warning"), "{}", done.err);
-    let info = json(&folder.prints(&["info", "a.ome.zarr", "--json"]));
+    let info = folder.json(&["info", "a.ome.zarr", "--json"]);
     assert_eq!((&info["shape"], info["axes"][0]["name"].as_str()), (&json!([2, 3, 40, 50]), Some("c")));
     folder.prints(&["convert", "a.ome.zarr", "b.ome.tif", "-q"]);
-    let info = json(&folder.prints(&["info", "b.ome.tif", "--json"]));
+    let info = folder.json(&["info", "b.ome.tif", "--json"]);
     assert_eq!((&info["shape"], info["axes"][1]["name"].as_str()), (&json!([2, 3, 40, 50]), Some("z")));
     let done = folder.tilewise(&["convert", "b.ome.tif", "c.npy", "--json"]);
     assert!(done.err.contains("warning: c.npy cannot hold the names of the axes (czyx)"), "{}", done.err);
@@ -35,11 +35,11 @@ fn options_and_parts_are_passed_on() {
     folder.ramp("in.npy", &[300, 400]);
     let args = ["convert", "in.npy", "a.ome.zarr", "--axes", "yx", "--chunks", "64,128", "--format-version", "0.4"];
     folder.prints(&[&args[..], &["--pyramid", "--downsample", "nearest", "--compression", "none"]].concat());
-    let info = json(&folder.prints(&["info", "a.ome.zarr", "--json"]));
+    let info = folder.json(&["info", "a.ome.zarr", "--json"]);
     assert_eq!(info["chunk"], json!([64, 128]));
     assert!(folder.path("a.ome.zarr/1").exists() && folder.path("a.ome.zarr/.zattrs").exists());
     folder.prints(&["convert", "a.ome.zarr", "half.npy", "--level", "1", "--region", "y=:10, x=-5:", "-q"]);
-    let info = json(&folder.prints(&["info", "half.npy", "--json"]));
+    let info = folder.json(&["info", "half.npy", "--json"]);
     assert_eq!(info["shape"], json!([10, 5]));
     folder.prints(&["convert", "in.npy", "b.ome.zarr", "--axes", "yx", "--no-pyramid", "-q"]);
     assert!(!folder.path("b.ome.zarr/1").exists());
@@ -56,6 +56,6 @@ fn photographs_keep_their_colours_last_where_that_is_usual() {
     folder.prints(&["convert", "in.npy", "a.png", "--axes", "yxc", "-q"]);
     folder.prints(&["convert", "a.png", "a.tif", "-q"]);
     folder.prints(&["convert", "a.tif", "a.ome.zarr", "-q"]);
-    let shape = |name: &str| json(&folder.prints(&["info", name, "--json"]))["shape"].clone();
+    let shape = |name: &str| folder.json(&["info", name, "--json"])["shape"].clone();
     assert_eq!([shape("a.tif"), shape("a.ome.zarr")], [json!([30, 40, 3]), json!([3, 30, 40])]);
 }

@@ -17,4 +17,4 @@ pub use dtype::{DType, Element};
 pub use intervals::{Box1, IntervalSet, IntervalSets};
 pub use region::{Dims, MAX_RANK, Region, elements, grid_len, tiles_along};
 pub use scalar::Scalar;
-pub use view::{View, ViewMut, copy, for_each_row, merge_axes};
+pub use view::{View, ViewMut, copy, for_each_row, for_each_row_at, merge_axes};

@@ -216,16 +216,25 @@ pub fn merge_axes<const K: usize>(shape: &[usize], strides: [&[usize]; K]) -> (E
 
 /// Calls `row` with the offset of every row (a line along the last axis) in each operand, and the row's length.
 pub fn for_each_row<const K: usize>(shape: &[usize], strides: [&[usize]; K], mut row: impl FnMut([usize; K], usize)) {
+    for_each_row_at(shape, strides, |_, at, n| row(at, n));
+}
+
+/// [`for_each_row`] that also gives the index of every row's first element.
+pub fn for_each_row_at<const K: usize>(
+    shape: &[usize],
+    strides: [&[usize]; K],
+    mut row: impl FnMut(&[usize], [usize; K], usize),
+) {
     if shape.contains(&0) {
         return;
     }
     let Some((&n, outer)) = shape.split_last() else {
-        return row([0; K], 1);
+        return row(&[], [0; K], 1);
     };
-    let mut index = Extents::from_iter(outer.iter().map(|_| 0));
+    let mut index = Extents::from_iter(shape.iter().map(|_| 0));
     let mut at = [0; K];
     loop {
-        row(at, n);
+        row(&index, at, n);
         let mut axis = outer.len();
         loop {
             if axis == 0 {

@@ -1,17 +1,18 @@
 //! `tilewise compare-thresholds`: every global threshold of an image, in numbers and in one picture.
 
+use super::letters::{LETTER, glyph};
 use super::means::Means;
+use super::picture::{Held, plane, plane_axes, taken};
 use super::progress::Progress;
 use super::{CompareArgs, interrupt, term, value};
-use font8x8::{BASIC_FONTS, UnicodeFonts};
 use serde_json::{Map, Value as Json, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use tilewise::array::{ArraySpec, DType, Region, View};
+use tilewise::array::{ArraySpec, DType, Region, Scalar, View};
 use tilewise::exec::Report;
 use tilewise::graph::{Array, Value};
-use tilewise::io::{self, OpenOptions, Order, Sink};
-use tilewise::ops::{GLOBAL_METHODS, Pick, Selection, select};
+use tilewise::io::{self, OpenOptions, Sink};
+use tilewise::ops::GLOBAL_METHODS;
 use tilewise::{Cancel, Error, Result, Run};
 
 /// Width and height of a picture in the gallery, at most.
@@ -20,8 +21,6 @@ const OVERVIEW: u64 = 512;
 const COLUMNS: usize = 4;
 /// Narrower pictures would cut their titles.
 const NARROWEST: usize = 168;
-/// A letter of the titles.
-const LETTER: usize = 8;
 const TITLE: usize = 2 * LETTER;
 const GAP: usize = 6;
 const PAPER: u8 = 255;
@@ -116,28 +115,12 @@ fn picture(input: &Array) -> Result<Picture> {
     let Some(spec) = input.array_spec().filter(|s| s.rank() > 0) else {
         return Err(Error::Usage("thresholds are those of an image, not of one number".into()));
     };
-    let rank = spec.rank();
-    let shown = match (spec.named, spec.axis('y'), spec.axis('x')) {
-        (true, Some(y), Some(x)) => vec![y, x],
-        _ => (rank.saturating_sub(2)..rank).collect(),
-    };
+    let shown = plane_axes(spec);
     let longest = shown.iter().map(|&axis| spec.shape[axis]).max().unwrap_or(1);
     let step = longest.div_ceil(OVERVIEW).max(1);
-    let mut middle = Vec::new();
-    let selections: Vec<Selection> = (0..rank)
-        .map(|axis| {
-            let what = if shown.contains(&axis) {
-                Pick::Slice { start: None, stop: None, step: Some(step.into()) }
-            } else {
-                let at = spec.shape[axis] / 2;
-                middle.push(format!("{} = {at}", spec.axes[axis].name));
-                Pick::Index(at.into())
-            };
-            Selection { axis: None, what }
-        })
-        .collect();
-    let middle = if middle.is_empty() { String::new() } else { format!("the plane {}", middle.join(", ")) };
-    Ok(Picture { array: select(input, &selections)?, step, middle })
+    let (array, middle) =
+        plane(input, spec, Some(step.into()), |axis| shown.contains(&axis), |axis| spec.shape[axis] / 2)?;
+    Ok(Picture { array, step, middle })
 }
 
 /// One run for everything; a method that cannot answer is left out, and the run made again.
@@ -153,8 +136,7 @@ fn compute(
         let methods: Vec<(&str, &str)> =
             GLOBAL_METHODS.into_iter().filter(|(_, op)| failed.iter().all(|(gone, _)| gone != op)).collect();
         let pixels = Arc::new(Mutex::new(Vec::new()));
-        match run_once(input, small, &methods, pixels.clone(), |run| means.apply(run.observer(progress).cancel(cancel)))
-        {
+        match run_once(input, small, &methods, &pixels, |run| means.apply(run.observer(progress).cancel(cancel))) {
             Ok(report) => {
                 let overview = overview(small, &pixels);
                 return Ok((rows(&failed, &methods, report), overview));
@@ -172,7 +154,7 @@ fn run_once<'a>(
     input: &Array,
     small: &Array,
     methods: &[(&str, &str)],
-    pixels: Arc<Mutex<Vec<f64>>>,
+    pixels: &Arc<Mutex<Vec<u8>>>,
     with_means: impl FnOnce(Run<'a>) -> Run<'a>,
 ) -> Result<Report> {
     let mut run = Run::new();
@@ -180,7 +162,9 @@ fn run_once<'a>(
         run = run.value(&input.call(op, [], [])?);
     }
     if let Some(spec) = small.array_spec().cloned() {
-        run = run.sink(small, Box::new(Held { spec, pixels }));
+        // As bytes, and as numbers when the run is over.
+        let numbers = 8 * spec.elements();
+        run = run.sink(small, Box::new(Held::new("the overview", spec, pixels, numbers)));
     }
     with_means(run).run()
 }
@@ -200,74 +184,23 @@ fn rows(failed: &[(&str, String)], methods: &[(&str, &str)], report: Report) -> 
         .collect()
 }
 
-fn overview(small: &Array, pixels: &Mutex<Vec<f64>>) -> Overview {
-    let shape = small.shape().cloned().unwrap_or_default();
-    let width = shape.last().map_or(1, |&n| n as usize);
-    let height = if shape.len() > 1 { shape[0] as usize } else { 1 };
-    let pixels = pixels.lock().map(|mut pixels| std::mem::take(&mut *pixels)).unwrap_or_default();
+fn overview(small: &Array, bytes: &Mutex<Vec<u8>>) -> Overview {
+    let (height, width) = size(small);
+    let dtype = small.dtype().unwrap_or(DType::U8);
+    let value = |element: &[u8]| Scalar::from_bytes(dtype, element).to_f64();
+    let pixels = taken(bytes).chunks_exact(dtype.size()).map(value).collect();
     Overview { height, width, pixels }
 }
 
-/// Keeps a small image in memory.
-#[derive(Debug)]
-struct Held {
-    spec: ArraySpec,
-    pixels: Arc<Mutex<Vec<f64>>>,
-}
-
-impl Sink for Held {
-    fn spec(&self) -> &ArraySpec {
-        &self.spec
-    }
-
-    fn path(&self) -> &Path {
-        Path::new("the overview")
-    }
-
-    fn order(&self) -> Order {
-        Order::Any
-    }
-
-    fn bill(&self) -> u64 {
-        8 * self.spec.elements()
-    }
-
-    fn begin(&mut self) -> Result<()> {
-        if let Ok(mut pixels) = self.pixels.lock() {
-            pixels.resize(self.spec.elements() as usize, 0.0);
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, at: &Region, tile: View<'_>) -> Result<()> {
-        let width = self.spec.shape.last().map_or(1, |&n| n as usize);
-        let Ok(mut pixels) = self.pixels.lock() else { return Ok(()) };
-        let (rows, first) = match (tile.shape(), &at.start[..]) {
-            (&[rows, _], &[y, x]) => (rows, y as usize * width + x as usize),
-            (_, start) => (1, start.last().map_or(0, |&x| x as usize)),
-        };
-        let columns = tile.shape().last().copied().unwrap_or(1);
-        for y in 0..rows {
-            for x in 0..columns {
-                let index = [y, x];
-                pixels[first + y * width + x] = tile.at(&index[2 - tile.rank()..]);
-            }
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn abort(&mut self) {}
+/// Height and width of the overview.
+fn size(small: &Array) -> (usize, usize) {
+    let shape = small.shape().cloned().unwrap_or_default();
+    let width = shape.last().map_or(1, |&n| n as usize);
+    (if shape.len() > 1 { shape[0] as usize } else { 1 }, width)
 }
 
 /// Height and width of one picture with its frame.
-fn cell(small: &Array) -> (usize, usize) {
-    let shape = small.shape().cloned().unwrap_or_default();
-    let width = shape.last().map_or(1, |&n| n as usize);
-    let height = if shape.len() > 1 { shape[0] as usize } else { 1 };
+fn cell((height, width): (usize, usize)) -> (usize, usize) {
     (height + TITLE + GAP, width.max(NARROWEST) + GAP)
 }
 
@@ -276,7 +209,7 @@ fn gallery_sink(path: &str, small: &Array, overwrite: bool) -> Result<Box<dyn Si
     if !Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
         return Err(Error::Usage(format!("{path}: the gallery is a .png")));
     }
-    let (height, width) = cell(small);
+    let (height, width) = cell(size(small));
     let down = (GLOBAL_METHODS.len() + 1).div_ceil(COLUMNS);
     let shape = [(down * height + GAP) as u64, (COLUMNS * width + GAP) as u64];
     io::create(path, &ArraySpec::with_axes(&shape, DType::U8, "yx"), overwrite)
@@ -285,7 +218,7 @@ fn gallery_sink(path: &str, small: &Array, overwrite: bool) -> Result<Box<dyn Si
 fn write_gallery(mut sink: Box<dyn Sink>, overview: &Overview, rows: &[Row]) -> Result<()> {
     let shape = sink.spec().shape.clone();
     let mut page = Page { width: shape[1] as usize, pixels: vec![PAPER; sink.spec().elements() as usize] };
-    let (height, width) = (overview.height + TITLE + GAP, overview.width.max(NARROWEST) + GAP);
+    let (height, width) = cell((overview.height, overview.width));
     let place = |k: usize| (GAP + k / COLUMNS * height, GAP + k % COLUMNS * width);
     page.show(place(0), "original", overview, grey_of(&overview.pixels));
     for (k, row) in rows.iter().enumerate() {
@@ -332,8 +265,8 @@ impl Page {
     }
 
     fn write(&mut self, (top, left): (usize, usize), text: &str) {
-        for (k, glyph) in text.chars().filter_map(|c| BASIC_FONTS.get(c)).enumerate().take(NARROWEST / LETTER) {
-            for (y, bits) in glyph.into_iter().enumerate() {
+        for (k, letter) in text.chars().map(glyph).enumerate().take(NARROWEST / LETTER) {
+            for (y, bits) in letter.into_iter().enumerate() {
                 for x in (0..LETTER).filter(|x| bits >> x & 1 == 1) {
                     self.pixels[(top + y) * self.width + left + k * LETTER + x] = 0;
                 }

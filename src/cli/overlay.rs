@@ -2,7 +2,7 @@
 
 use super::job::open;
 use super::means::Means;
-use super::picture::{Held, Plane};
+use super::picture::{Held, Plane, taken};
 use super::progress::Progress;
 use super::{OverlayArgs, interrupt, job, term};
 use std::path::Path;
@@ -140,10 +140,6 @@ impl Pictures {
         }
         sink.commit()
     }
-}
-
-fn taken(bytes: &Mutex<Vec<u8>>) -> Vec<u8> {
-    bytes.lock().map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default()
 }
 
 /// What is shown black and white: the least and the greatest value but for a few.

@@ -26,32 +26,51 @@ impl Plane {
             return Err(Error::Usage("an overlay is of images of two axes at least".into()));
         };
         let rank = spec.rank();
-        let [y, x] = match (spec.named, spec.axis('y'), spec.axis('x')) {
-            (true, Some(y), Some(x)) => [y, x],
-            _ => [rank - 2, rank - 1],
-        };
+        let (y, x) = (plane_axes(spec)[0], plane_axes(spec)[1]);
         let c = spec.axis('c').filter(|_| spec.named);
         let colours = c.filter(|&c| is_image && c + 1 == rank && matches!(spec.shape[c], 3 | 4));
-        let mut middle = Vec::new();
-        let selections: Vec<Selection> = (0..rank)
-            .map(|axis| {
-                let what = if axis == y || axis == x || Some(axis) == colours {
-                    Pick::Slice { start: None, stop: None, step: None }
-                } else {
-                    let at = if Some(axis) == c { 0 } else { spec.shape[axis] / 2 };
-                    middle.push(format!("{} = {at}", spec.axes[axis].name));
-                    Pick::Index(at.into())
-                };
-                Selection { axis: None, what }
-            })
-            .collect();
+        let shown = |axis: usize| axis == y || axis == x || Some(axis) == colours;
+        let at = |axis: usize| if Some(axis) == c { 0 } else { spec.shape[axis] / 2 };
+        let (plane, middle) = plane(input, spec, None, shown, at)?;
         let size = [spec.shape[y], spec.shape[x]];
         let step = size[0].max(size[1]).div_ceil(largest).max(1);
-        let plane = select(input, &selections)?;
-        let middle = if middle.is_empty() { String::new() } else { format!("the plane {}", middle.join(", ")) };
         let array = if step > 1 { smaller(&plane, step, is_image)? } else { plane };
         Ok(Plane { array, size, middle })
     }
+}
+
+/// The axes of a plane that is shown: y and x, or where nobody named them the last two; of an array of one axis, that.
+pub(super) fn plane_axes(spec: &ArraySpec) -> Vec<usize> {
+    let rank = spec.rank();
+    match (spec.named, spec.axis('y'), spec.axis('x')) {
+        (true, Some(y), Some(x)) => vec![y, x],
+        _ => (rank.saturating_sub(2)..rank).collect(),
+    }
+}
+
+/// The axes that are `shown`, every `step`-th pixel of them, at one place `at` of every other; and which planes those
+/// are, for people.
+pub(super) fn plane(
+    input: &Array,
+    spec: &ArraySpec,
+    step: Option<i128>,
+    shown: impl Fn(usize) -> bool,
+    at: impl Fn(usize) -> u64,
+) -> Result<(Array, String)> {
+    let mut picked = Vec::new();
+    let selections: Vec<Selection> = (0..spec.rank())
+        .map(|axis| {
+            let what = if shown(axis) {
+                Pick::Slice { start: None, stop: None, step }
+            } else {
+                picked.push(format!("{} = {}", spec.axes[axis].name, at(axis)));
+                Pick::Index(at(axis).into())
+            };
+            Selection { axis: None, what }
+        })
+        .collect();
+    let picked = if picked.is_empty() { String::new() } else { format!("the plane {}", picked.join(", ")) };
+    Ok((select(input, &selections)?, picked))
 }
 
 fn smaller(plane: &Array, step: u64, is_image: bool) -> Result<Array> {
@@ -70,6 +89,11 @@ fn smaller(plane: &Array, step: u64, is_image: bool) -> Result<Array> {
     let all = Pick::Slice { start: None, stop: None, step: None };
     let picks = [every, every].into_iter().chain(std::iter::repeat_n(all, rest));
     select(&filtered, &picks.map(|what| Selection { axis: None, what }).collect::<Vec<_>>())
+}
+
+/// The bytes that a [`Held`] was given.
+pub(super) fn taken(bytes: &Mutex<Vec<u8>>) -> Vec<u8> {
+    bytes.lock().map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default()
 }
 
 /// Keeps a small image in memory.

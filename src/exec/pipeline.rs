@@ -212,13 +212,17 @@ impl<'a> Takers<'a> {
             stitchers.push(stitcher);
             own.push(intermediate);
         }
-        let mut takers = Takers { pass, outputs, kept: own, stitchers, encodes: Vec::new() };
-        takers.encodes = takers.encoders()?.iter().map(Option::is_some).collect();
-        Ok(takers)
+        Ok(Takers { pass, outputs, kept: own, stitchers, encodes: Vec::new() })
     }
 
-    /// A set of encoders for one worker.
-    fn encoders(&self) -> Result<Encoders> {
+    /// The encoders of that many workers; where there are any, tiles come encoded from now on.
+    fn encoders(&mut self, workers: usize) -> Result<Vec<Encoders>> {
+        let all = (0..workers).map(|_| self.encoders_of_one()).collect::<Result<Vec<_>>>()?;
+        self.encodes = all.first().map(|one| one.iter().map(Option::is_some).collect()).unwrap_or_default();
+        Ok(all)
+    }
+
+    fn encoders_of_one(&self) -> Result<Encoders> {
         let one = |target: &Target| match target.goal {
             Goal::Sink(i) => match &self.outputs[i].to {
                 To::Sink(sink) => sink.encoder(),
@@ -281,7 +285,7 @@ fn run_threads(
         let _ = free_in.send(Slot::default());
     }
     let tickets = Mutex::new((0u64, free_out));
-    let encoders = (0..sweep.workers).map(|_| takers.encoders()).collect::<Result<Vec<_>>>()?;
+    let encoders = takers.encoders(sweep.workers)?;
     let states = std::thread::scope(|scope| {
         let mut workers = Vec::new();
         let spawned = outcome.guard(|| {

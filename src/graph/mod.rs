@@ -6,6 +6,8 @@
 
 mod op;
 mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use op::{
     Cx, Need, OpKind, ScanCx, ScanOp, ScanState, Schedule, StitchBill, StitchOp, StitchOutput, Stitcher, Store, TileOp,

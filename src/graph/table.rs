@@ -185,27 +185,7 @@ impl TableWriter {
 mod tests {
     use super::*;
     use crate::array::{Column, DType};
-    use std::sync::Mutex;
-
-    #[derive(Debug, Default)]
-    struct Heap(Mutex<Vec<u8>>);
-
-    impl Store for Heap {
-        fn append(&self, bytes: &[u8]) -> Result<u64> {
-            let mut all = self.0.lock().unwrap();
-            all.extend_from_slice(bytes);
-            Ok((all.len() - bytes.len()) as u64)
-        }
-
-        fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-            out.copy_from_slice(&self.0.lock().unwrap()[offset as usize..][..out.len()]);
-            Ok(())
-        }
-
-        fn write_at(&self, _offset: u64, _bytes: &[u8]) -> Result<()> {
-            Ok(())
-        }
-    }
+    use crate::graph::testing::Appended;
 
     #[test]
     fn a_table_reads_the_same_wherever_it_lies() {
@@ -213,7 +193,7 @@ mod tests {
         let columns = columns.map(|(name, dtype)| Column { name: name.into(), dtype }).to_vec();
         let spec = TableSpec { columns };
         for (bytes, rows) in [(1 << 20, 100u64), (100, 100), (1, 7), (100, 0), (60, 12)] {
-            let stores: Stores = Arc::new(|| Ok(Arc::new(Heap::default()) as Arc<dyn Store>));
+            let stores: Stores = Arc::new(|| Ok(Arc::new(Appended::default()) as Arc<dyn Store>));
             let mut writer = TableWriter::new(spec.clone(), bytes, stores).unwrap();
             for i in 0..rows {
                 writer.push(&[Scalar::of(i as u8), Scalar::of(i as f64), Scalar::of(i as u16 * 3)]).unwrap();

@@ -8,7 +8,7 @@ mod image;
 mod mosaic;
 mod npy;
 mod open;
-mod partial;
+pub(crate) mod partial;
 #[cfg(any(feature = "tiff", feature = "zarr"))]
 mod pyramid;
 mod raw;

@@ -372,7 +372,8 @@ fn hidden(name: &std::ffi::OsStr) -> OsString {
     hidden
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file of that name lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -9,7 +9,9 @@
 //! Odd lengths round up: a level has `ceil(n / 2)` pixels, as those of bioformats2raw have, and its pixels are exactly twice
 //! as far apart. A pixel at the far edge stands for those of its window that exist.
 
-use crate::array::{ArraySpec, Buffer, DType, Dims, Element, Region, View, elements, grid_len, with_dtype};
+use crate::array::{
+    ArraySpec, Buffer, DType, Dims, Element, Region, View, elements, for_each_row_at, grid_len, with_dtype,
+};
 use crate::error::{Error, Result};
 use crate::sys;
 use std::fs::File;
@@ -107,25 +109,19 @@ fn reduce_typed<T: Reduce>(method: Method, halved: &[bool], tile: &View<'_>, out
     let last = outer.len();
     let step = tile.strides()[last];
     let pair = if halved[last] { 2 } else { 1 };
-    let lengths: Vec<usize> = (0..last).map(|a| if halved[a] { outer[a].div_ceil(2) } else { outer[a] }).collect();
+    let lengths: Vec<usize> = (0..=last).map(|a| if halved[a] { shape[a].div_ceil(2) } else { shape[a] }).collect();
     let mut sums = Vec::new();
-    let mut index = vec![0; last];
-    for row in out.chunks_exact_mut(n.div_ceil(pair)) {
-        let rows = window_rows(&index, outer, halved, tile.strides());
+    let mut rows_out = out.chunks_exact_mut(n.div_ceil(pair));
+    for_each_row_at(&lengths, [], |index, [], _| {
+        let Some(row) = rows_out.next() else { return };
+        let rows = window_rows(&index[..last], outer, halved, tile.strides());
         let window = Window { data, rows: &rows, step, pair, n };
         match method {
             Method::Nearest => row.iter_mut().enumerate().for_each(|(j, e)| *e = data[rows[0] + j * pair * step]),
             Method::Mode => row.iter_mut().enumerate().for_each(|(j, e)| *e = window.mode(j)),
             Method::Mean => window.mean(row, &mut sums),
         }
-        for axis in (0..last).rev() {
-            index[axis] += 1;
-            if index[axis] < lengths[axis] {
-                break;
-            }
-            index[axis] = 0;
-        }
-    }
+    });
 }
 
 /// Where the input rows begin that become one output row, in raster order.

@@ -1,6 +1,6 @@
 //! Tables of numbers as CSV.
 
-use super::partial::Partial;
+use super::partial::{Partial, folder_of};
 use crate::array::{DType, Scalar, TableSpec};
 use crate::error::{Error, Result};
 use crate::graph::Table;
@@ -125,10 +125,6 @@ impl MergedCsv {
         }
         self.out.commit()
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn headings(spec: &TableSpec, first: Option<&str>) -> String {

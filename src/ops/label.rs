@@ -190,8 +190,7 @@ impl StitchOp for Label {
         stores: &mut dyn FnMut() -> Result<Arc<dyn Store>>,
     ) -> Result<Arc<dyn Stitcher>> {
         let geometry = geometry_of("label", &self.structure, schedule)?;
-        let bits: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
-        let records: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
+        let [bits, records] = label_stores(stores)?;
         let merger = Merger::new(&geometry, bits, records);
         Ok(Arc::new(Labelling {
             geometry,
@@ -202,8 +201,13 @@ impl StitchOp for Label {
     }
 }
 
+/// Scratch for the bits of a mask and for the records of its seams.
+pub(super) fn label_stores(stores: &mut dyn FnMut() -> Result<Arc<dyn Store>>) -> Result<[Arc<dyn label::Store>; 2]> {
+    Ok([Arc::new(LabelStore(stores()?)), Arc::new(LabelStore(stores()?))])
+}
+
 /// The engine's scratch as the label kernel sees it.
-pub(super) struct LabelStore(pub Arc<dyn Store>);
+struct LabelStore(Arc<dyn Store>);
 
 impl label::Store for LabelStore {
     fn append(&self, bytes: &[u8]) -> io::Result<u64> {

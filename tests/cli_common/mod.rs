@@ -39,7 +39,7 @@ impl Folder {
         names
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tilewise"));
         command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
         command
@@ -63,6 +63,11 @@ impl Folder {
         done.out
     }
 
+    /// Runs well and prints one JSON object.
+    pub fn json(&self, args: &[&str]) -> Json {
+        json(&self.prints(args))
+    }
+
     /// Fails with that code and one line that says `part`, and leaves the folder as it was.
     pub fn refuses(&self, args: &[&str], code: i32, part: &str) -> String {
         let before = self.names();
@@ -80,7 +85,7 @@ impl Folder {
         let started = Instant::now();
         while !self.names().iter().any(|name| name.ends_with("partial")) {
             assert!(child.try_wait().unwrap().is_none(), "the run ended too soon");
-            assert!(started.elapsed() < Duration::from_secs(60), "no output appears: {:?}", self.names());
+            assert!(started.elapsed() < Duration::from_secs(30), "no output appears: {:?}", self.names());
             std::thread::sleep(Duration::from_millis(2));
         }
     }

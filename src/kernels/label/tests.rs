@@ -236,9 +236,9 @@ fn two_arms_born_in_one_slab_are_one_birth() {
     check_all(&shape, &mask);
 }
 
-#[test]
-fn shapes_that_wind() {
-    let (shape, mask) = picture(&[
+/// A spiral that enters a ring.
+pub(super) fn spiral() -> (Vec<u64>, Vec<u8>) {
+    picture(&[
         "###########.#",
         "#.........#.#",
         "#.#######.#.#",
@@ -251,36 +251,50 @@ fn shapes_that_wind() {
         "#.#########.#",
         "#...........#",
         "#############",
-    ]);
+    ])
+}
+
+#[test]
+fn shapes_that_wind() {
+    let (shape, mask) = spiral();
     check_all(&shape, &mask);
+}
+
+/// Square rings, one within the other.
+pub(super) fn rings(size: u64) -> Vec<u8> {
+    let ring = |row: u64, column: u64| row.min(column).min(size - 1 - row).min(size - 1 - column);
+    (0..size * size).map(|pixel| u8::from(ring(pixel / size, pixel % size) % 2 == 0)).collect()
 }
 
 #[test]
 fn rings_within_rings() {
-    let size = 33u64;
-    let ring = |row: u64, column: u64| row.min(column).min(size - 1 - row).min(size - 1 - column);
-    let mask: Vec<u8> = (0..size * size).map(|pixel| u8::from(ring(pixel / size, pixel % size) % 2 == 0)).collect();
-    check_all(&[size, size], &mask);
+    check_all(&[33, 33], &rings(33));
+}
+
+/// Every other column, and the row `back` that joins them.
+pub(super) fn comb(rows: u64, columns: u64, back: u64) -> Vec<u8> {
+    (0..rows * columns).map(|pixel| u8::from(pixel / columns == back || pixel % 2 == 0)).collect()
 }
 
 #[test]
 fn combs_with_teeth_up_and_down() {
     let (rows, columns) = (12u64, 130u64);
     for back in [0, rows - 1, rows / 2] {
-        let mask: Vec<u8> =
-            (0..rows * columns).map(|pixel| u8::from(pixel / columns == back || pixel % 2 == 0)).collect();
-        check_all(&[rows, columns], &mask);
+        check_all(&[rows, columns], &comb(rows, columns, back));
     }
+}
+
+/// The pixels whose coordinates add up to `odd`, but for multiples of `period`.
+pub(super) fn board(shape: &[u64], period: u64, odd: u64) -> Vec<u8> {
+    let sum = |pixel: usize| coordinates(shape, pixel).iter().sum::<u64>();
+    (0..pixels(shape)).map(|pixel| u8::from(sum(pixel) % period == odd)).collect()
 }
 
 #[test]
 fn checkerboards_and_grids_fill_the_bill() {
     for shape in [vec![9, 70], vec![1, 1, 9], vec![5, 7, 9], vec![4, 6, 66], vec![3, 4, 5, 6]] {
         for (period, odd) in [(2, 0), (2, 1)] {
-            let mask: Vec<u8> = (0..pixels(&shape))
-                .map(|pixel| u8::from(coordinates(&shape, pixel).iter().sum::<u64>() % period == odd))
-                .collect();
-            check_all(&shape, &mask);
+            check_all(&shape, &board(&shape, period, odd));
         }
         let grid: Vec<u8> = (0..pixels(&shape))
             .map(|pixel| u8::from(coordinates(&shape, pixel).iter().all(|at| at % 2 == 0)))

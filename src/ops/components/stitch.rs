@@ -6,7 +6,7 @@ use crate::graph::{Array, Schedule, StitchBill, StitchOp, StitchOutput, Stitcher
 use crate::io::{Access, Facts, Layout, ReadBill, Reader, Source};
 use crate::kernels::label::filter::{FilterMerger, FilterPiece, FilterScratch, Kept, KeptScratch, Rule};
 use crate::kernels::label::{self, Geometry, Structure};
-use crate::ops::label::{LabelStore, contiguous, geometry_of, scratch_error, slab_at, stitch_bill};
+use crate::ops::label::{contiguous, geometry_of, label_stores, scratch_error, slab_at, stitch_bill};
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -93,8 +93,7 @@ impl<R: Rule + Clone + 'static> StitchOp for Filter<R> {
         stores: &mut dyn FnMut() -> Result<Arc<dyn Store>>,
     ) -> Result<Arc<dyn Stitcher>> {
         let geometry = self.geometry(schedule)?;
-        let bits: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
-        let records: Arc<dyn label::Store> = Arc::new(LabelStore(stores()?));
+        let [bits, records] = label_stores(stores)?;
         let merger = FilterMerger::new(&geometry, self.rule.clone(), bits, records);
         Ok(Arc::new(Filtering {
             name: self.name,

@@ -1,7 +1,6 @@
 //! What a smoothed image loses to its surroundings: the smoothed image divided by smoothed ones.
 
-use super::for_each_line;
-use crate::array::{ArraySpec, DType, Element, Region, View, ViewMut};
+use crate::array::{ArraySpec, DType, Element, Region, View, ViewMut, for_each_row_at};
 use crate::error::Result;
 use crate::graph::{Array, Cx, Need, TileOp};
 use crate::kernels::correlate::Sample;
@@ -117,7 +116,7 @@ impl Unbleed {
         let (last, step) = (shape.len() - 1, src.strides()[shape.len() - 1]);
         let (source, result) = (src.typed::<T>(), out.typed_mut::<T>());
         let mut known: Option<([u64; 2], T)> = None;
-        for_each_line(&shape, [src.strides(), &strides], |index, [s, t]| {
+        for_each_row_at(&shape, [src.strides(), &strides], |index, [s, t], _| {
             let mut at = self.0.axes.map(|axis| cx.out.start[axis] + index[axis] as u64);
             for i in 0..shape[last] {
                 for (at, &axis) in at.iter_mut().zip(&self.0.axes) {

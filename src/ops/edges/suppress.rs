@@ -1,7 +1,6 @@
 //! Thinning of the gradient to candidates for edges.
 
-use super::for_each_line;
-use crate::array::{ArraySpec, DType, Element, MAX_RANK, Mode, Region, Scalar, View, ViewMut};
+use crate::array::{ArraySpec, DType, Element, MAX_RANK, Mode, Region, Scalar, View, ViewMut, for_each_row_at};
 use crate::error::Result;
 use crate::graph::{Cx, Need, TileOp};
 use arrayvec::ArrayVec;
@@ -155,7 +154,7 @@ impl Suppress {
         let classes = out.typed_mut::<u8>();
         let kept_strides = kept.map_or(&strides[..], |view| view.strides());
         let operands = [inputs[0].strides(), inputs[1].strides(), &strides, kept_strides];
-        for_each_line(&shape, operands, |index, [a, b, to, m]| {
+        for_each_row_at(&shape, operands, |index, [a, b, to, m], _| {
             let classes = &mut classes[to..to + shape[last]];
             classes.fill(0);
             let inner = self.inner(cx, index, shape[last], last);

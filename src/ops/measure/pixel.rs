@@ -218,40 +218,11 @@ pub(crate) trait Pixel: Element {
 /// Elements whose partial sums cannot overflow 64 bits.
 const BLOCK: usize = 4096;
 
-macro_rules! unsigned {
-    ($($t:ty)*) => {$(
-        impl Pixel for $t {
-            #[inline(always)]
-            fn exact(self) -> Option<(i128, usize)> {
-                Some((i128::from(self), 0))
-            }
-
-            #[inline(always)]
-            fn key(self, _greatest: bool) -> u64 {
-                u64::from(self)
-            }
-
-            fn from_key(key: u64) -> Self {
-                key as Self
-            }
-
-            #[inline]
-            fn sum(values: &[Self]) -> i128 {
-                let narrow = size_of::<Self>() < 8;
-                let block = |c: &[Self]| match narrow {
-                    true => i128::from(c.iter().map(|&x| u64::from(x)).sum::<u64>()),
-                    false => c.iter().map(|&x| i128::from(x)).sum(),
-                };
-                values.chunks(BLOCK).map(block).sum()
-            }
-        }
-    )*};
-}
-
 const SIGN: u64 = 1 << 63;
 
-macro_rules! signed {
-    ($($t:ty)*) => {$(
+/// Integers that fit `$wide`; their keys are its bits with `$flip` turned over.
+macro_rules! integers {
+    ($wide:ty, $flip:expr; $($t:ty)*) => {$(
         impl Pixel for $t {
             #[inline(always)]
             fn exact(self) -> Option<(i128, usize)> {
@@ -260,18 +231,18 @@ macro_rules! signed {
 
             #[inline(always)]
             fn key(self, _greatest: bool) -> u64 {
-                i64::from(self) as u64 ^ SIGN
+                <$wide>::from(self) as u64 ^ $flip
             }
 
             fn from_key(key: u64) -> Self {
-                (key ^ SIGN) as Self
+                (key ^ $flip) as Self
             }
 
             #[inline]
             fn sum(values: &[Self]) -> i128 {
                 let narrow = size_of::<Self>() < 8;
                 let block = |c: &[Self]| match narrow {
-                    true => i128::from(c.iter().map(|&x| i64::from(x)).sum::<i64>()),
+                    true => i128::from(c.iter().map(|&x| <$wide>::from(x)).sum::<$wide>()),
                     false => c.iter().map(|&x| i128::from(x)).sum(),
                 };
                 values.chunks(BLOCK).map(block).sum()
@@ -318,8 +289,8 @@ macro_rules! floats {
     )*};
 }
 
-unsigned!(u8 u16 u32 u64);
-signed!(i8 i16 i32 i64);
+integers!(u64, 0; u8 u16 u32 u64);
+integers!(i64, SIGN; i8 i16 i32 i64);
 floats!(f32, 23, 0xff; f64, 52, 0x7ff;);
 
 #[cfg(test)]

@@ -5,31 +5,11 @@ use super::property::{Property, columns};
 use super::runs::Room;
 use super::scan::Measure;
 use crate::array::{ArraySpec, DType, Region, TableSpec, View, grid_len};
-use crate::error::Result;
+use crate::graph::testing::Appended;
 use crate::graph::{ScanCx, ScanOp, Store, Stores, Table, Value};
 use crate::kernels::testing::Rng;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-
-#[derive(Debug, Default)]
-struct Heap(Mutex<Vec<u8>>);
-
-impl Store for Heap {
-    fn append(&self, bytes: &[u8]) -> Result<u64> {
-        let mut all = self.0.lock().unwrap();
-        all.extend_from_slice(bytes);
-        Ok((all.len() - bytes.len()) as u64)
-    }
-
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        out.copy_from_slice(&self.0.lock().unwrap()[offset as usize..][..out.len()]);
-        Ok(())
-    }
-
-    fn write_at(&self, _offset: u64, _bytes: &[u8]) -> Result<()> {
-        unreachable!("runs are only appended")
-    }
-}
 
 fn op(spec: &ArraySpec, room: Room, held: u64) -> Measure {
     let properties =
@@ -47,7 +27,7 @@ fn measured(op: &Measure, tile: &[u64], workers: usize, labels: &[u32], values: 
     let counted = files.clone();
     let stores: Stores = Arc::new(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(Heap::default()) as Arc<dyn Store>)
+        Ok(Arc::new(Appended::default()) as Arc<dyn Store>)
     });
     let inputs = [op.spec.clone(), op.spec.with_dtype(DType::F32)];
     let cx = ScanCx { inputs: &inputs, scalars: &[], stores: &stores };

@@ -1,6 +1,6 @@
 //! Arrays the other way round.
 
-use crate::array::{ArraySpec, MAX_RANK, Region, View, ViewMut, with_dtype};
+use crate::array::{ArraySpec, MAX_RANK, Region, View, ViewMut, for_each_row_at, with_dtype};
 use crate::error::Result;
 use crate::graph::{Array, Cx, Need, TileOp};
 use crate::ops::{Args, INPUT, OpDef, Param, Type};
@@ -42,32 +42,20 @@ fn turn(out: &mut ViewMut<'_>, src: &View<'_>, turned: &[bool]) {
     let Some(last) = out.rank().checked_sub(1) else { return };
     let shape: ArrayVec<usize, MAX_RANK> = out.shape().iter().copied().collect();
     let to: ArrayVec<usize, MAX_RANK> = out.strides().iter().copied().collect();
-    let (row, step) = (shape[last], src.strides()[last]);
-    let rows: usize = shape[..last].iter().product();
-    if row == 0 {
-        return;
-    }
-    let mut index: ArrayVec<usize, MAX_RANK> = shape[..last].iter().map(|_| 0).collect();
+    let step = src.strides()[last];
     with_dtype!(out.dtype(), T => {
         let (from, out) = (src.typed::<T>(), out.typed_mut::<T>());
-        for _ in 0..rows {
+        for_each_row_at(&shape, [&to], |index, [at], row| {
             let place = |axis: usize| if turned[axis] { shape[axis] - 1 - index[axis] } else { index[axis] };
             let from = &from[(0..last).map(|axis| place(axis) * src.strides()[axis]).sum::<usize>()..];
-            let out = &mut out[(0..last).map(|axis| index[axis] * to[axis]).sum::<usize>()..][..row];
+            let out = &mut out[at..at + row];
             let values = from.iter().step_by(step.max(1));
             match (turned[last], step) {
                 (_, 0) => out.fill(from[0]),
                 (true, _) => out.iter_mut().rev().zip(values).for_each(|(o, v)| *o = *v),
                 (false, _) => out.iter_mut().zip(values).for_each(|(o, v)| *o = *v),
             }
-            for axis in (0..last).rev() {
-                index[axis] += 1;
-                if index[axis] < shape[axis] {
-                    break;
-                }
-                index[axis] = 0;
-            }
-        }
+        });
     });
 }
 

@@ -1,7 +1,8 @@
 //! Against a flood fill of the whole image.
 
 use super::super::tests::{
-    Damaged, Failing, Kind, coordinates, densities, flood, kinds, noise, picture, pixels, shapes, structure_of,
+    Damaged, Failing, Kind, board, comb, coordinates, densities, flood, kinds, noise, picture, pixels, rings, shapes,
+    spiral, structure_of,
 };
 use super::super::{MemoryStore, Store, Structure};
 use super::*;
@@ -201,20 +202,7 @@ fn tori_of_other_axes_or_uneven_slabs_are_refused() {
 
 #[test]
 fn one_mark_at_the_end_of_a_spiral_is_enough() {
-    let (shape, mask) = picture(&[
-        "###########.#",
-        "#.........#.#",
-        "#.#######.#.#",
-        "#.#.....#.#.#",
-        "#.#.###.#.#.#",
-        "#.#.#.#.#.#.#",
-        "#.#.#...#.#.#",
-        "#.#.#####.#.#",
-        "#.#.......#.#",
-        "#.#########.#",
-        "#...........#",
-        "#############",
-    ]);
+    let (shape, mask) = spiral();
     for pixel in (0..mask.len()).filter(|pixel| mask[*pixel] != 0).step_by(7) {
         let mut classes = mask.clone();
         classes[pixel] = 2;
@@ -226,8 +214,7 @@ fn one_mark_at_the_end_of_a_spiral_is_enough() {
 fn combs_are_decided_at_any_tooth() {
     let (rows, columns) = (9u64, 40u64);
     for back in [0, rows - 1, rows / 2] {
-        let comb: Vec<u8> =
-            (0..rows * columns).map(|pixel| u8::from(pixel / columns == back || pixel % 2 == 0)).collect();
+        let comb = comb(rows, columns, back);
         for mark in [0, 20, (rows - 1) * columns, (rows - 1) * columns + 38] {
             let mut classes = comb.clone();
             classes[mark as usize] *= 2;
@@ -239,13 +226,9 @@ fn combs_are_decided_at_any_tooth() {
 #[test]
 fn rings_checkerboards_and_full_images() {
     let size = 17u64;
-    let ring = |row: u64, column: u64| row.min(column).min(size - 1 - row).min(size - 1 - column);
-    let rings: Vec<u8> = (0..size * size).map(|pixel| u8::from(ring(pixel / size, pixel % size) % 2 == 0)).collect();
-    check_all(&[size, size], &marked(&rings, 0.02, 4));
+    check_all(&[size, size], &marked(&rings(size), 0.02, 4));
     for shape in [vec![9, 70], vec![1, 1, 9], vec![4, 6, 7], vec![3, 4, 5, 3], vec![64], vec![0, 5], vec![5, 0]] {
-        let sum = |pixel: usize| coordinates(&shape, pixel).iter().sum::<u64>();
-        let board: Vec<u8> = (0..pixels(&shape)).map(|pixel| u8::from(sum(pixel) % 2 == 0)).collect();
-        check_all(&shape, &marked(&board, 0.2, 5));
+        check_all(&shape, &marked(&board(&shape, 2, 0), 0.2, 5));
         check_all(&shape, &vec![1; pixels(&shape)]);
         check_all(&shape, &vec![0; pixels(&shape)]);
     }
