@@ -55,6 +55,10 @@ for n in (3, 7, 25):
     weights = [[(3 * i * i + 5 * j + i * j) % 7 - 3 for j in range(n)] for i in range(n)]
     array = f"np.array({weights}, 'f4')"
     case("f32", f"correlate({weights})", scipy=f"nd.correlate(x, {array})", dask=f"df.correlate(x, {array})", opencv=f"cv.filter2D(x, cv.CV_32F, {array}, {REFLECT})")
+case("f64", f"correlate({weights[:7]})", scipy=f"nd.correlate(x, np.array({weights[:7]}, 'f8'))", opencv=f"cv.filter2D(x, cv.CV_64F, np.array({weights[:7]}, 'f8'), {REFLECT})")
+for n in (3, 11):
+    cube = [[[(3 * i * i + 5 * j + i * j + k) % 7 - 3 for k in range(n)] for j in range(n)] for i in range(n)]
+    case("vol", f"correlate({cube})", scipy=f"nd.correlate(x, np.array({cube}, 'f4'), output='f4')")
 case("f32", "convolve([[1, 2, 1], [0, 0, 1], [-1, -2, -1]])", scipy="nd.convolve(x, [[1, 2, 1], [0, 0, 1], [-1, -2, -1]])",
      dask="df.convolve(x, np.array([[1, 2, 1], [0, 0, 1], [-1, -2, -1]]))")
 

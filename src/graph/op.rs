@@ -110,6 +110,12 @@ pub trait TileOp: Debug + Send + Sync {
     fn cost(&self) -> f64 {
         1.0
     }
+
+    /// A rough cost in nanoseconds of an output box of that shape, to choose boxes. Other than the sum of its elements'
+    /// costs where the op works in units of its own and a box pays for every unit that it touches.
+    fn box_cost(&self, out: &[u64]) -> f64 {
+        out.iter().product::<u64>() as f64 * self.cost()
+    }
 }
 
 /// What a scan is given when it begins.

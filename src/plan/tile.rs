@@ -336,7 +336,7 @@ impl<'a> Setting<'a> {
 
     fn compute_time(&self, demands: &Demands, blocks: f64) -> f64 {
         let nodes = self.pass.nodes.iter().zip(&demands.nodes);
-        nodes.map(|(n, set)| elements(&set.packed_shape()) as f64 * n.op().cost() + blocks * BLOCK).sum()
+        nodes.map(|(n, set)| n.op().box_cost(&set.packed_shape()) + blocks * BLOCK).sum()
     }
 
     fn write_time(&self, tile: &[u64]) -> f64 {
@@ -374,7 +374,7 @@ impl<'a> Setting<'a> {
 
     fn block_time(&self, extents: &[Dims], bytes: u64, blocks: f64) -> f64 {
         let nodes = self.pass.nodes.iter().zip(extents);
-        let time: f64 = nodes.map(|(n, s)| (elements(s) as f64 * n.op().cost() + BLOCK) * blocks).sum();
+        let time: f64 = nodes.map(|(n, s)| (n.op().box_cost(s) + BLOCK) * blocks).sum();
         time * if bytes <= CACHED { 1.0 } else { UNCACHED }
     }
 

@@ -129,13 +129,18 @@ fn chunks(n: usize) -> impl Iterator<Item = (usize, usize)> {
 
 /// Writes `f(a)` for every element, computed from `A` to `O`, converted from and to what the operand and `out` hold.
 pub(crate) fn map<A: Loads, O: Loads>(a: &Feed<'_>, out: &mut ViewMut<'_>, f: impl Fn(A) -> O + Copy) {
+    map_slices(a, out, |x: &[A], o: &mut [O]| each1(x, o, f));
+}
+
+/// Has `f` compute the elements of one slice from those of the other. For what is too long to be inlined into a loop.
+pub(crate) fn map_slices<A: Loads, O: Loads>(a: &Feed<'_>, out: &mut ViewMut<'_>, f: impl Fn(&[A], &mut [O])) {
     let (shape, [to, from]) = merge_axes(out.shape(), [out.strides(), &a.strides(out.rank())]);
     let mut lane = Lane::<A>::new(a, from[shape.len() - 1]);
     let mut drain = Drain::new(out);
     for_each_row(&shape, [&to, &from], |[t, i], n| {
         for (first, len) in chunks(n) {
             let x = lane.get(i, first, len);
-            drain.put(t + first, len, |o| each1(x, o, f));
+            drain.put(t + first, len, |o| f(x, o));
         }
     });
 }

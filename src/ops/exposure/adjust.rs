@@ -4,7 +4,8 @@ use super::rescale::range_of_type;
 use crate::array::{ArraySpec, DType, Element, Region, View, ViewMut, with_dtype};
 use crate::error::{Error, Result};
 use crate::graph::{Array, Cx, Need, TileOp};
-use crate::ops::elementwise::rows::{Feed, map};
+use crate::kernels::power::powers;
+use crate::ops::elementwise::rows::{Feed, map, map_slices};
 use crate::ops::histogram::is_narrow;
 use crate::ops::scan::for_each_slice;
 use crate::ops::{Args, INPUT, OpDef, Param, Type};
@@ -119,7 +120,13 @@ impl TileOp for Adjust {
         let x = Feed::Rows(view.clone());
         let scale = range_of_type(dtype).1;
         match dtype {
-            DType::F32 => map(&x, out, |x: f32| curve.single(x, 1.0)),
+            DType::F32 => match curve {
+                // Exponents that NumPy takes exactly go the way of the other types.
+                Curve::Gamma { gamma, gain } if ![1.0, 2.0, 0.5].contains(&gamma) => {
+                    map_slices(&x, out, |x: &[f32], out: &mut [f32]| powers(x, gamma, gain as f32, out))
+                }
+                _ => map(&x, out, |x: f32| curve.single(x, 1.0)),
+            },
             DType::F64 => map(&x, out, |x: f64| curve.double(x, 1.0)),
             DType::U32 => map(&x, out, |x: u32| curve.double(x.to_f64(), scale) as u32),
             DType::I32 => map(&x, out, |x: i32| curve.double(x.to_f64(), scale) as i32),
