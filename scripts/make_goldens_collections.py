@@ -59,7 +59,7 @@ light = a[0] ** 2 + 1
 g.add("flat", "f64", "flat_field(input, input[0] * input[0] + 1)", a / light * light.mean(), 1e-12)
 
 
-# Principal components: sign by the projection of largest magnitude.
+# Principal components: sign by the projection of largest magnitude, or with more items than values by the element.
 def pca(a, k, axis, center=True):
     x = np.moveaxis(a.astype("f8"), axis, 0)
     items = x.reshape(len(x), -1)
@@ -72,16 +72,44 @@ def pca(a, k, axis, center=True):
         u, v, total = u[:, :k], v[:k], (s**2).sum()
         s = s[:k]
         variance, ratio = s**2 / (len(x) - 1), s**2 / total
-    sign = np.sign(u[np.abs(u).argmax(0), range(k)])
+    sign = np.sign(u[np.abs(u).argmax(0), range(k)] if items.shape[0] <= items.shape[1] else v[range(k), np.abs(v).argmax(1)])
     return (sign[:, None] * v).reshape((k,) + x.shape[1:]), s, variance, ratio, u * s * sign, x.mean(0)
 
 
+def decaying(items, values, rate, noise, dtype, offset=0.0):
+    """Singular values that fall off by `rate`, on top of an offset."""
+    k = min(items, values) - 1
+    u, _ = np.linalg.qr(r.normal(size=(items, k)))
+    v, _ = np.linalg.qr(r.normal(size=(values, k)))
+    a = (u * (100.0 * rate ** np.arange(k) + noise)) @ v.T * np.sqrt(values) + offset
+    return np.rint(a).astype(dtype) if np.dtype(dtype).kind in "ui" else a.astype(dtype)
+
+
+g.input("wide", decaying(40, 99, 0.5, 0.1, "u2", 9000).reshape(40, 9, 11))
+g.input("tall", decaying(99, 40, 0.5, 0.1, "u2", 9000).reshape(99, 5, 8))
+g.input("wide_f4", decaying(30, 64, 0.4, 0, "f4", -70).reshape(30, 8, 8))
+g.input("tall_f8", decaying(70, 12, 0.4, 0, "f8", 3))
+g.input("tall_i4", decaying(70, 12, 0.6, 1, "i4", -100000) * 1000)
+
+names = ("components", "singular_values", "explained_variance", "explained_variance_ratio", "projections", "mean")
+
+
+def check(group, n, axis, components, others, **given):
+    for name, want in zip(names, pca(g.inputs[n], given["n_components"], axis, given["center"])):
+        text = call("pca", Raw("input"), axis=axis, **given)
+        first = name == "components"
+        g.add(group, n, text if first else f"{text}.{name}", single(n, want) if first else want, components if first else others)
+
+
 for n, k, axis, center in (("u8", 3, 0, True), ("u16", 4, 0, True), ("u16", 2, -1, True), ("f32", 3, 0, True), ("f64", 2, 0, True),
-                           ("f64", 2, 1, False), ("i16", 3, 3, True), ("i8", 3, 0, True), ("i32", 4, 0, True), ("u8", 2, 1, False), ("f32_line", 1, 0, False)):
-    names = ("components", "singular_values", "explained_variance", "explained_variance_ratio", "projections", "mean")
-    for name, want in zip(names, pca(g.inputs[n], k, axis, center)):
-        text = call("pca", Raw("input"), n_components=k, axis=axis, center=center)
-        g.add("pca", n, text if name == "components" else f"{text}.{name}", single(n, want) if name == "components" else want, 1e-6 if name == "components" else 1e-9)
+                           ("f64", 2, 1, False), ("i16", 3, 3, True), ("i8", 3, 0, True), ("i32", 4, 0, True), ("u8", 2, 1, False), ("f32_line", 1, 0, False),
+                           # More items than values.
+                           ("i64", 3, 0, True), ("i64", 2, 0, False), ("tall_f8", 3, 0, True), ("tall_i4", 4, 0, True)):
+    check("pca", n, axis, 1e-6, 1e-9, n_components=k, center=center)
+# The randomized solver against exact values.
+for n, axis in (("wide", 0), ("tall", 0), ("wide_f4", 0), ("tall_f8", 0), ("tall_f8", 1), ("tall_i4", 0)):
+    for given in (dict(n_components=3, center=True), dict(n_components=2, center=False, random_state=7), dict(n_components=1, center=True, n_oversamples=4, iterated_power=9)):
+        check("randomized", n, axis, 1e-5, 1e-5, svd_solver=Raw('"randomized"'), **given)
 
 if __name__ == "__main__":
     g.main(__doc__)

@@ -8,7 +8,7 @@ use super::values::{Values, aligned};
 use crate::array::{ArraySpec, Buffer, DType, IntervalSets, Region, Scalar, View, ViewMut, copy, grid_len};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::graph::{Cx, NodeKind, OpKind, ScanCx, ScanState, Stitcher, Store, Stores, Table};
+use crate::graph::{Cx, MemArray, NodeKind, OpKind, ScanCx, ScanState, Stitcher, Store, Stores, Table};
 use crate::plan::MAX_INPUTS;
 use crate::plan::{Demands, Goal, Pass, PassNode, Plan, Port, Ref, Target};
 use arrayvec::ArrayVec;
@@ -310,9 +310,14 @@ fn scan_state(plan: &Plan, goal: Goal, values: &Values, context: &Context<'_>) -
     let NodeKind::Op(OpKind::Scan(op)) = &step.node.kind else { return Ok(None) };
     let streamed = step.streamed();
     let inputs: Vec<ArraySpec> = streamed.iter().map(|p| plan.steps[p.step].spec_or_scalar(p.port)).collect();
-    let scalars: Vec<Scalar> =
-        step.inputs[streamed.len()..].iter().map(|&p| values.scalar(p)).collect::<Result<_>>()?;
+    let (mut scalars, mut arrays): (Vec<Scalar>, Vec<Arc<MemArray>>) = (Vec::new(), Vec::new());
+    for &port in &step.inputs[streamed.len()..] {
+        match plan.steps[port.step].spec(port.port).is_some_and(|s| s.rank() > 0) {
+            true => arrays.push(values.array(port)?),
+            false => scalars.push(values.scalar(port)?),
+        }
+    }
     let scratch = context.scratch.clone();
     let stores: Stores = Arc::new(move || Ok(Arc::new(scratch.file()?) as Arc<dyn Store>));
-    op.begin(&ScanCx { inputs: &inputs, scalars: &scalars, stores: &stores }).map(Some)
+    op.begin(&ScanCx { inputs: &inputs, scalars: &scalars, arrays: &arrays, stores: &stores }).map(Some)
 }

@@ -69,6 +69,7 @@ fn run_passes(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Res
     for (index, pass) in plan.passes.iter().enumerate() {
         context.cancel.check()?;
         values.compute_scalars(plan, pass.level)?;
+        values.forget(plan, pass.level);
         context.observer.event(&Event::PassStarted { pass: index, passes: plan.passes.len(), tiles: pass.sweep.tiles });
         let passed = pipeline::run_pass(plan, index, outputs, &mut values, &mut kept, context)?;
         report.passes.push(passed);

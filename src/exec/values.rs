@@ -2,7 +2,7 @@
 
 use crate::array::{Region, Scalar, View, ViewMut};
 use crate::error::{Error, Result};
-use crate::graph::{Cx, NodeKind, OpKind, StitchOutput, Table, Value};
+use crate::graph::{Cx, MemArray, NodeKind, OpKind, StitchOutput, Table, Value};
 use crate::io::{Access, Source};
 use crate::plan::{Plan, Port};
 use std::collections::HashMap;
@@ -41,6 +41,19 @@ impl Values {
     pub(crate) fn scalar(&self, port: Port) -> Result<Scalar> {
         let value = self.known.get(&port).and_then(Value::to_scalar);
         value.ok_or_else(|| Error::Usage("a scalar is used before it is known".into()))
+    }
+
+    /// The array in memory at that port.
+    pub(crate) fn array(&self, port: Port) -> Result<Arc<MemArray>> {
+        match self.known.get(&port) {
+            Some(Value::Array(array)) => Ok(array.clone()),
+            _ => Err(Error::Internal("an array in memory is used before it is known".into())),
+        }
+    }
+
+    /// Lets go of what no pass of that level or later wants.
+    pub(crate) fn forget(&mut self, plan: &Plan, level: usize) {
+        self.known.retain(|port, _| plan.wanted_until[port.step] >= level);
     }
 
     /// The table at that port.

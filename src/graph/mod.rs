@@ -157,7 +157,7 @@ impl Array {
     }
 
     /// The outputs of a scan: the first inputs stream by (one, or as many as [`ScanOp::streams`] says), the others are
-    /// scalars that are known before.
+    /// scalars that are known before, or small arrays that other scans give.
     pub fn scan(
         op: impl ScanOp + 'static,
         inputs: Vec<Array>,

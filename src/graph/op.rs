@@ -1,6 +1,6 @@
 //! What an operation is to the planner and the executor. Ops never see files, plans or threads.
 
-use super::{Stores, Table, Value};
+use super::{MemArray, Stores, Table, Value};
 use crate::array::{ArraySpec, Dims, MAX_RANK, Mode, Region, Scalar, View, ViewMut};
 use crate::error::Result;
 use crate::io::Source;
@@ -122,8 +122,10 @@ pub trait TileOp: Debug + Send + Sync {
 pub struct ScanCx<'a> {
     /// The arrays that stream by, all of one shape.
     pub inputs: &'a [ArraySpec],
-    /// The inputs after them.
+    /// The scalars among the inputs after them.
     pub scalars: &'a [Scalar],
+    /// The arrays among the inputs after them, whole: what earlier scans gave.
+    pub arrays: &'a [Arc<MemArray>],
     /// Makes new files on scratch; a state that may need one keeps a clone.
     pub stores: &'a Stores,
 }
@@ -140,7 +142,8 @@ pub trait ScanOp: Debug + Send + Sync {
     /// Its name in messages and `explain`.
     fn name(&self) -> &'static str;
 
-    /// How many of the inputs stream by side by side, all of one shape; those after are scalars.
+    /// How many of the inputs stream by side by side, all of one shape; those after are scalars, or small arrays
+    /// that other scans give.
     fn streams(&self) -> usize {
         1
     }

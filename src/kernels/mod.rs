@@ -18,6 +18,7 @@ pub mod histogram;
 pub mod keyed;
 pub mod label;
 pub mod morphology;
+pub mod panels;
 pub mod power;
 pub mod rank;
 mod sliding;

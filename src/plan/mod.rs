@@ -76,6 +76,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The sweeps, in order.
     pub passes: Vec<Pass>,
+    /// Per step: the level of the last pass that wants its values.
+    pub wanted_until: Vec<usize>,
     /// Kept intermediates.
     pub spills: Vec<Spill>,
     /// Per output: the step and port it is.
@@ -90,6 +92,21 @@ pub struct Plan {
     pub data_dependent: bool,
     /// Why it is as it is, one sentence each.
     pub why: Vec<String>,
+}
+
+/// Results in memory: from the pass that makes them until the last one that wants them, by level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    from: usize,
+    until: usize,
+    bytes: u64,
+}
+
+impl Held {
+    /// What is in memory during a pass of that level.
+    pub(crate) fn during(level: usize, all: &[Held]) -> u64 {
+        all.iter().filter(|held| (held.from..=held.until).contains(&level)).map(|held| held.bytes).sum()
+    }
 }
 
 impl Plan {
@@ -152,11 +169,14 @@ impl Plan {
         placement: &place::Placement,
     ) -> Result<Plan> {
         let held = placement.spills.iter().filter(|s| s.in_memory).map(|s| s.spec.bytes()).sum();
-        let values = steps.iter().flat_map(|s| s.value_bytes()).sum();
+        let wanted_until = steps::wanted_until(steps, ports);
+        let values: Vec<Held> = (steps.iter().zip(&wanted_until))
+            .filter_map(|(s, &until)| Some(Held { from: s.runs_at(), until, bytes: s.value_bytes()? }))
+            .collect();
         let mut passes = pass::build(steps, ports, outputs, placement)?;
         let mut slab_cap = u64::MAX;
         let short = loop {
-            let short = tile::choose_all(&mut passes, steps, outputs, resources, (held, values), slab_cap)?;
+            let short = tile::choose_all(&mut passes, steps, outputs, resources, (held, &values), slab_cap)?;
             // Slabs that suit the pass that cuts them may be too large for the passes that read them.
             let slabs = passes.iter().filter_map(Pass::slab_elements).max().unwrap_or(0);
             if short.is_none() || slabs <= 1 || slab_cap == 1 {
@@ -172,7 +192,7 @@ impl Plan {
         let worst = passes.iter().map(|p| &p.sweep.bill).max_by_key(|b| b.total());
         let bill = match worst {
             Some(bill) => bill.clone(),
-            None => Bill::base(resources, held, values),
+            None => Bill::base(resources, held, 0),
         };
         if bill.total() > resources.memory {
             return Err(shortage(&bill, resources.memory));
@@ -194,6 +214,7 @@ impl Plan {
         Ok(Plan {
             steps: steps.to_vec(),
             passes,
+            wanted_until,
             spills: placement.spills.clone(),
             outputs: ports.to_vec(),
             bill,

@@ -106,6 +106,21 @@ pub(crate) fn order(outputs: &[Output], apart: bool, cuts: &Cuts) -> (Vec<Step>,
     (steps, ports)
 }
 
+/// Per step, the level of the last pass that wants its values in memory: known for what only scans look at, as one scan
+/// does at another's result; else the end of the run.
+pub(crate) fn wanted_until(steps: &[Step], outputs: &[Port]) -> Vec<usize> {
+    let scans = |step: &Step| matches!(&step.node.kind, NodeKind::Op(OpKind::Scan(_)));
+    let last = |step: usize| {
+        let takers = || steps.iter().filter(move |s| s.inputs.iter().any(|p| p.step == step));
+        let kept = !scans(&steps[step]) || outputs.iter().any(|p| p.step == step);
+        match kept || takers().any(|s| !scans(s) || s.streamed().iter().any(|p| p.step == step)) {
+            true => usize::MAX,
+            false => takers().map(Step::runs_at).max().unwrap_or(usize::MAX),
+        }
+    };
+    (0..steps.len()).map(last).collect()
+}
+
 fn port_of(index: &HashMap<*const Node, usize>, array: &Array) -> Port {
     Port { step: index[&Arc::as_ptr(array.node())], port: array.port() }
 }

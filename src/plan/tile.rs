@@ -6,7 +6,7 @@
 
 use super::bill::Bill;
 use super::pass::{Demands, Goal, LeafKind, Pass, Ref};
-use super::{Output, Resources, Step, To, shortage};
+use super::{Held, Output, Resources, Step, To, shortage};
 use crate::array::{ArraySpec, Dims, IntervalSets, Mode, Region, elements, grid_len, tiles_along};
 use crate::error::{Error, Result, Shortage};
 use crate::graph::{NodeKind, OpKind, ScanOp, Schedule, StitchBill};
@@ -157,7 +157,7 @@ pub(crate) fn choose_all(
     steps: &[Step],
     outputs: &[Output],
     resources: &Resources,
-    held: (u64, u64),
+    held: (u64, &[Held]),
     slab_cap: u64,
 ) -> Result<Option<Box<Shortage>>> {
     let mut schedules = HashMap::new();
@@ -179,11 +179,11 @@ fn choose(
     steps: &[Step],
     outputs: &[Output],
     resources: &Resources,
-    (held, values): (u64, u64),
+    (held, values): (u64, &[Held]),
     schedules: &mut HashMap<usize, (Schedule, StitchBill)>,
     slab_cap: u64,
 ) -> Result<()> {
-    let base = Bill::base(resources, held, values);
+    let base = Bill::base(resources, held, Held::during(pass.level, values));
     let setting = Setting::new(pass, steps, outputs, resources, base, schedules);
     let mut path = setting.path();
     if setting.raster {

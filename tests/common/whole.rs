@@ -139,6 +139,7 @@ pub struct ScanInputs {
     pub arrays: Vec<Arc<MemArray>>,
     specs: Vec<ArraySpec>,
     scalars: Vec<Scalar>,
+    further: Vec<Arc<MemArray>>,
 }
 
 impl ScanInputs {
@@ -146,13 +147,15 @@ impl ScanInputs {
         let (arrays, rest) = inputs.split_at(op.streams());
         let arrays: Vec<Arc<MemArray>> = arrays.iter().map(array_of).collect();
         let specs = arrays.iter().map(|a| a.spec.clone()).collect();
-        let scalars = rest.iter().map(|v| v.to_scalar().expect("a scan's further inputs are scalars")).collect();
-        ScanInputs { arrays, specs, scalars }
+        let scalars = rest.iter().filter_map(Value::to_scalar).collect();
+        let further = rest.iter().filter(|v| v.to_scalar().is_none()).map(array_of).collect();
+        ScanInputs { arrays, specs, scalars, further }
     }
 
     pub fn begin(&self, op: &dyn ScanOp) -> Result<Box<dyn ScanState>> {
         let stores: Stores = Arc::new(|| Ok(Arc::new(Memory::default()) as Arc<dyn Store>));
-        op.begin(&ScanCx { inputs: &self.specs, scalars: &self.scalars, stores: &stores })
+        let (inputs, scalars, arrays) = (&self.specs, &self.scalars, &self.further);
+        op.begin(&ScanCx { inputs, scalars, arrays, stores: &stores })
     }
 
     pub fn fold(&self, state: &mut dyn ScanState, at: &Region) -> Result<()> {

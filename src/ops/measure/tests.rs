@@ -30,7 +30,7 @@ fn measured(op: &Measure, tile: &[u64], workers: usize, labels: &[u32], values: 
         Ok(Arc::new(Appended::default()) as Arc<dyn Store>)
     });
     let inputs = [op.spec.clone(), op.spec.with_dtype(DType::F32)];
-    let cx = ScanCx { inputs: &inputs, scalars: &[], stores: &stores };
+    let cx = ScanCx { inputs: &inputs, scalars: &[], arrays: &[], stores: &stores };
     let mut states: Vec<_> = (0..workers).map(|_| op.begin(&cx).unwrap()).collect();
     let labels = View::new(DType::U32, &op.spec.shape, bytemuck::cast_slice(labels));
     let values = View::new(DType::F32, &op.spec.shape, bytemuck::cast_slice(values));

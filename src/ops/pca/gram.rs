@@ -1,22 +1,21 @@
-//! The products of all items of a stack with each other, in one sweep.
+//! The products of all rows of a matrix with each other, in one sweep.
 
-use super::Basis;
-use crate::array::{ArraySpec, DType, Dims, Element, MAX_RANK, Region, View, for_each_row, with_dtype};
+use super::basis::{Basis, Found};
+use super::side::{Places, Rows};
+use crate::array::{ArraySpec, DType, Dims, Element, Region, View, with_dtype};
 use crate::error::{Error, Result};
 use crate::graph::{ScanCx, ScanOp, ScanState, Value};
 use crate::kernels::gram::{LANES, products, whole_products};
-use arrayvec::ArrayVec;
+use nalgebra::DMatrix;
 use std::any::Any;
 
-/// The items of a stack, and what is wanted of them.
+/// The exact way: directions from the products of all rows.
 #[derive(Clone, Debug)]
 pub(super) struct Gram {
-    /// The axis of the items.
-    pub axis: usize,
-    /// How many there are.
-    pub items: usize,
-    /// What is made of the products.
+    /// What is wanted.
     pub basis: Basis,
+    /// How many rows there are.
+    pub rows: usize,
 }
 
 /// Bytes of rows that are multiplied at a time.
@@ -35,35 +34,68 @@ fn is_narrow(dtype: DType) -> bool {
 }
 
 impl Gram {
-    /// The fixed grid: all items, and so many of their elements that a block of rows stays in the cache.
+    /// The fixed grid: all rows, and so many of their elements that a block of them stays in the cache.
     fn cell(&self, input: &ArraySpec) -> Dims {
         let size = if is_narrow(input.dtype) { 2 } else { 8 };
-        let mut left = (BLOCK / (size * self.items.max(1))).clamp(LANES, MOST) as u64;
-        let mut cell: Dims = input.shape.iter().map(|_| 1).collect();
-        cell[self.axis] = input.shape[self.axis];
-        for axis in (0..input.rank()).rev().filter(|&a| a != self.axis) {
-            cell[axis] = input.shape[axis].min(left).max(1);
-            left /= cell[axis];
-            if left <= 1 {
-                break;
-            }
-        }
-        cell
+        let columns = (BLOCK / (size * self.rows.max(1))).clamp(LANES, MOST);
+        self.basis.side.cell(input, columns as u64)
     }
 
+    /// The length of a block's rows.
     fn row(&self, input: &ArraySpec) -> usize {
-        let elements: u64 = self.cell(input).iter().product();
-        (elements as usize / self.items.max(1)).next_multiple_of(LANES)
+        self.basis.side.columns(&self.cell(input)).next_multiple_of(LANES)
+    }
+
+    /// The rows of a block: those of the matrix, and one of ones that gives their sums where a mean item must be known.
+    fn height(&self) -> usize {
+        self.rows + usize::from(self.basis.side.rows == Rows::Values)
     }
 
     fn triangle(&self) -> usize {
-        self.items * (self.items + 1) / 2
+        self.height() * (self.height() + 1) / 2
+    }
+
+    /// The directions, from the lower triangle of products, which are `2^scale` times too large, the ones `unit` times.
+    fn found(&self, sums: Vec<i128>, scale: i32, unit: f64) -> Result<Found> {
+        let (matrix, means) = match self.basis.side.rows {
+            Rows::Items => (self.of_items(&sums, scale), Vec::new()),
+            Rows::Values => self.of_values(&sums, scale, unit),
+        };
+        drop(sums);
+        let total = (0..self.rows).map(|i| matrix[(i, i)]).sum();
+        let (values, vectors) = self.basis.strongest(matrix)?;
+        Ok(Found { values, vectors, total, means })
+    }
+
+    /// The products of items; of centred ones where that is wanted, which integers lose nothing by.
+    fn of_items(&self, sums: &[i128], scale: i32) -> DMatrix<f64> {
+        let items = self.rows;
+        let sum = |i: usize, j: usize| sums[place(i.max(j), i.min(j))];
+        let n = items as i128;
+        let rows: Vec<i128> = (0..items).map(|i| (0..items).map(|j| sum(i, j)).sum()).collect();
+        let all: i128 = rows.iter().sum();
+        DMatrix::from_fn(items, items, |i, j| match self.basis.center {
+            true => scaled((n * n * sum(i, j) - n * (rows[i] + rows[j]) + all) as f64 / (n * n) as f64, -scale),
+            false => scaled(sum(i, j) as f64, -scale),
+        })
+    }
+
+    /// The products of values over all items, and the means that were taken off.
+    fn of_values(&self, sums: &[i128], scale: i32, unit: f64) -> (DMatrix<f64>, Vec<f64>) {
+        let n = self.basis.items as f64;
+        let real = |i: usize, j: usize| scaled(sums[place(i.max(j), i.min(j))] as f64, -scale);
+        let means: Vec<f64> = match self.basis.center {
+            true => (0..self.rows).map(|i| real(self.rows, i) / unit / n).collect(),
+            false => Vec::new(),
+        };
+        let mean = |i: usize| means.get(i).copied().unwrap_or(0.0);
+        (DMatrix::from_fn(self.rows, self.rows, |i, j| real(i, j) - n * mean(i) * mean(j)), means)
     }
 }
 
 impl ScanOp for Gram {
     fn name(&self) -> &'static str {
-        "gram"
+        "pca: the products of all rows"
     }
 
     fn grain(&self, input: &ArraySpec) -> Option<Dims> {
@@ -73,68 +105,90 @@ impl ScanOp for Gram {
     fn state_bytes(&self, input: &ArraySpec) -> u64 {
         let sum = if is_whole(input.dtype) { 8 } else { 16 };
         let element = if is_narrow(input.dtype) { 2 } else { 8 };
-        (sum * self.triangle() + element * self.items * self.row(input)) as u64
+        let row = self.row(input);
+        (sum * self.triangle() + element * self.height() * row) as u64 + Places::bytes(self.rows as u64, row)
     }
 
     fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
-        self.basis.bytes(self.items)
+        // The products once more, the matrix, and the solver's copies.
+        self.basis.bytes(self.rows) + 56 * (self.height() * self.height()) as u64 + 64 * self.rows as u64
     }
 
     fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
         let input = cx.input();
-        let scale = match cx.scalars {
-            [low, high] => scale(low.to_f64().abs().max(high.to_f64().abs()), input.elements())?,
-            _ => 0,
+        let most = match cx.scalars {
+            [low, high] => low.to_f64().abs().max(high.to_f64().abs()),
+            _ => 0.0,
         };
-        let row = self.row(input);
+        let whole = is_whole(input.dtype);
+        let (row, height, triangle) = (self.row(input), self.height(), self.triangle());
+        let of = |wanted: bool, n: usize| if wanted { n } else { 0 };
         Ok(Box::new(Sums {
             cell: self.cell(input),
-            axis: self.axis,
             row,
-            items: self.items,
-            basis: self.basis.clone(),
-            scale,
-            whole: if is_whole(input.dtype) { vec![0; self.triangle()] } else { Vec::new() },
-            fixed: if is_whole(input.dtype) { Vec::new() } else { vec![0; self.triangle()] },
-            narrow: if is_narrow(input.dtype) { vec![0; self.items * row] } else { Vec::new() },
-            real: if is_narrow(input.dtype) { Vec::new() } else { vec![0.0; self.items * row] },
+            gram: self.clone(),
+            scale: if whole { 0 } else { scale(most, input.elements())? },
+            unit: if whole { 1.0 } else { power_above(most) },
+            places: Places::with_room(self.rows as u64, row),
+            whole: vec![0; of(whole, triangle)],
+            fixed: vec![0; of(!whole, triangle)],
+            narrow: vec![0; of(is_narrow(input.dtype), height * row)],
+            real: vec![0.0; of(!is_narrow(input.dtype), height * row)],
         }))
     }
 }
 
-/// The power of two by which sums are multiplied before they become integers: the sums keep 96 bits, so that n² of them fit into 128.
-fn scale(most: f64, elements: u64) -> Result<i32> {
+/// The exponent of a power of two that is larger than `x`, and not by much.
+pub(super) fn bits(x: f64) -> i32 {
+    if x > 0.0 { x.log2().ceil() as i32 + 1 } else { 0 }
+}
+
+/// A power of two that is no smaller than any element.
+pub(super) fn power_above(most: f64) -> f64 {
+    2f64.powi(bits(most).clamp(-500, 500))
+}
+
+/// Whether the elements can be multiplied at all.
+///
+/// # Errors
+/// When some are not numbers, or too large.
+pub(super) fn check(most: f64, elements: u64) -> Result<()> {
     if !most.is_finite() {
         return Err(Error::op("pca", "the stack holds NaN or infinities; remove them first"));
     }
     if !(most * most * elements as f64).is_finite() {
         return Err(Error::op("pca", format!("the stack holds {most:e}: products of such numbers have no room")));
     }
-    let bits = |x: f64| if x > 0.0 { x.log2().ceil() as i32 + 1 } else { 0 };
-    Ok(96 - 2 * bits(most) - bits(elements as f64))
+    Ok(())
+}
+
+/// The power of two by which sums are multiplied before they become integers: the sums keep 94 bits, so that n² of them fit into 128.
+fn scale(most: f64, elements: u64) -> Result<i32> {
+    check(most, elements)?;
+    Ok(94 - 2 * bits(most) - bits(elements as f64))
 }
 
 /// What one worker has seen.
 struct Sums {
     cell: Dims,
-    axis: usize,
     row: usize,
-    items: usize,
-    basis: Basis,
+    gram: Gram,
     scale: i32,
+    unit: f64,
+    places: Places,
     whole: Vec<i64>,
     fixed: Vec<i128>,
     narrow: Vec<i16>,
     real: Vec<f64>,
 }
 
-/// Where the sum of products of items `i >= j` lies.
+/// Where the sum of products of rows `i >= j` lies.
 fn place(i: usize, j: usize) -> usize {
     i * (i + 1) / 2 + j
 }
 
 /// `x · 2^by`, rounded at most once.
-fn scaled(x: f64, by: i32) -> f64 {
+pub(super) fn scaled(x: f64, by: i32) -> f64 {
     let half = by / 2;
     x * 2f64.powi(half) * 2f64.powi(by - half)
 }
@@ -142,50 +196,41 @@ fn scaled(x: f64, by: i32) -> f64 {
 impl Sums {
     /// The products of one cell of the grid.
     fn take(&mut self, tile: &View<'_>) {
+        let Sums { places, row, .. } = self;
+        let row = *row;
+        places.find(self.gram.basis.side, tile);
         if is_narrow(tile.dtype()) {
-            with_dtype!(tile.dtype(), T => {
-                load(tile, self.axis, self.row, &mut self.narrow, |x: T| x.to_f64() as i16);
-            });
+            with_dtype!(tile.dtype(), T => load(tile, places, row, &mut self.narrow, 1, |x: T| x.to_f64() as i16));
             let whole = &mut self.whole;
-            whole_products(&self.narrow, self.row, &mut |i, j, sum| whole[place(i, j)] += i64::from(sum));
+            whole_products(&self.narrow, row, &mut |i, j, sum| whole[place(i, j)] += i64::from(sum));
             return;
         }
-        with_dtype!(tile.dtype(), T => load(tile, self.axis, self.row, &mut self.real, |x: T| x.to_f64()));
+        with_dtype!(tile.dtype(), T => load(tile, places, row, &mut self.real, self.unit, |x: T| x.to_f64()));
         if is_whole(tile.dtype()) {
             let whole = &mut self.whole;
-            products(&self.real, self.row, &mut |i, j, sum| whole[place(i, j)] += sum as i64);
+            products(&self.real, row, &mut |i, j, sum| whole[place(i, j)] += sum as i64);
         } else {
             let (fixed, by) = (&mut self.fixed, self.scale);
-            products(&self.real, self.row, &mut |i, j, sum| fixed[place(i, j)] += scaled(sum, by) as i128);
+            products(&self.real, row, &mut |i, j, sum| fixed[place(i, j)] += scaled(sum, by) as i128);
         }
     }
 }
 
-/// The elements of every item side by side, zeros after them.
+/// The rows side by side, zeros after them; behind them, where there is room, one of ones.
 fn load<T: Element, O: Copy + Default>(
     tile: &View<'_>,
-    axis: usize,
+    places: &Places,
     row: usize,
     rows: &mut [O],
+    one: O,
     of: impl Fn(T) -> O + Copy,
 ) {
     let data = tile.typed::<T>();
-    let mut shape: ArrayVec<usize, MAX_RANK> = tile.shape().iter().copied().collect();
-    let items = std::mem::replace(&mut shape[axis], 1);
-    for item in 0..items {
-        let rows = &mut rows[item * row..(item + 1) * row];
-        let first = item * tile.strides()[axis];
-        let mut next = 0;
-        for_each_row(&shape, [tile.strides()], |[at], n| {
-            let step = tile.strides()[shape.len() - 1];
-            let run = rows[next..next + n].iter_mut();
-            match step {
-                1 => run.zip(&data[first + at..][..n]).for_each(|(to, &x)| *to = of(x)),
-                _ => run.enumerate().for_each(|(k, to)| *to = of(data[first + at + k * step])),
-            }
-            next += n;
-        });
-        rows[next..].fill(O::default());
+    for (i, to) in rows.chunks_exact_mut(row).enumerate() {
+        places.load(data, i, to, of);
+        if i == places.rows() {
+            to[..places.columns()].fill(one);
+        }
     }
 }
 
@@ -207,10 +252,10 @@ impl ScanState for Sums {
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Value>> {
-        let Sums { items, basis, scale, whole, fixed, narrow, real, .. } = *self;
-        drop((narrow, real));
+        let Sums { gram, scale, unit, whole, fixed, narrow, real, places, .. } = *self;
+        drop((narrow, real, places));
         let sums = if whole.is_empty() { fixed } else { whole.into_iter().map(i128::from).collect() };
-        basis.results(items, sums, scale)
+        gram.basis.results(&gram.found(sums, scale, unit)?)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

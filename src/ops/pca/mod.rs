@@ -2,100 +2,25 @@
 
 mod basis;
 mod gram;
+mod project;
+mod side;
+mod sketch;
 
 use super::reduce::{Along, Statistic, range, reduced};
-use super::window::{scratch_bytes, scratch_of};
-use super::{Args, OpDef, Param, Type};
-use crate::array::{
-    ArraySpec, Axis, DType, Dims, Element, MAX_RANK, Region, Spec, View, ViewMut, for_each_row, with_dtype,
-};
+use super::{Arg, Args, OpDef, Param, Type};
+use crate::array::{ArraySpec, Axis, DType, Dims, Spec};
 use crate::error::Result;
-use crate::graph::{Array, Cx, Need, TileOp};
-use arrayvec::ArrayVec;
+use crate::graph::Array;
 use basis::Basis;
 use gram::Gram;
+use project::{Components, Projections, Shown};
+use side::{Rows, Side};
+use sketch::{Sketch, Turn};
 
-/// More items than this would need too large a matrix.
-const MOST_ITEMS: u64 = 4096;
-
-/// The directions: sums of items with known coefficients.
-#[derive(Debug)]
-struct Components {
-    axis: usize,
-    items: usize,
-}
-
-impl TileOp for Components {
-    fn name(&self) -> &'static str {
-        "pca"
-    }
-
-    fn need(&self, input: usize, out: &Region, inputs: &[ArraySpec]) -> Need {
-        let items = inputs[0].shape[self.axis];
-        if input == 1 {
-            return Need::inside(&Region::new(&[out.start[0], 0], &[out.shape[0], items]));
-        }
-        let (mut start, mut shape) = (Dims::new(), Dims::new());
-        start.extend(out.start[1..].iter().copied());
-        shape.extend(out.shape[1..].iter().copied());
-        start.insert(self.axis, 0);
-        shape.insert(self.axis, items);
-        Need::inside(&Region { start, shape })
-    }
-
-    fn scratch(&self, out: &[u64], _inputs: &[ArraySpec]) -> u64 {
-        scratch_bytes::<f64>(out.iter().product::<u64>() as usize)
-    }
-
-    fn run(&self, _cx: &Cx<'_>, inputs: &[View<'_>], out: &mut ViewMut<'_>, scratch: &mut [u8]) -> Result<()> {
-        let sums = &mut scratch_of::<f64>(scratch)[..out.elements()];
-        sums.fill(0.0);
-        with_dtype!(inputs[0].dtype(), T => self.add::<T>(&inputs[0], &inputs[1], out.shape()[0], sums));
-        match out.dtype() {
-            DType::F32 => super::reduce::put(out, |i| sums[i] as f32),
-            _ => super::reduce::put(out, |i| sums[i]),
-        }
-        Ok(())
-    }
-
-    fn cost(&self) -> f64 {
-        0.5 * self.items as f64
-    }
-}
-
-impl Components {
-    /// Item by item, in their order.
-    fn add<T: Element>(&self, stack: &View<'_>, coefficients: &View<'_>, components: usize, sums: &mut [f64]) {
-        let data = stack.typed::<T>();
-        let weights = coefficients.typed::<f64>();
-        let mut shape: ArrayVec<usize, MAX_RANK> = stack.shape().iter().copied().collect();
-        shape[self.axis] = 1;
-        let elements: usize = shape.iter().product();
-        let step = stack.strides()[shape.len() - 1];
-        for item in 0..self.items {
-            let first = item * stack.strides()[self.axis];
-            let mut next = 0;
-            for_each_row(&shape, [stack.strides()], |[at], n| {
-                for component in 0..components {
-                    let weight = weights[component * coefficients.strides()[0] + item * coefficients.strides()[1]];
-                    let sums = &mut sums[component * elements + next..][..n];
-                    match step {
-                        1 => add_row(sums, &data[first + at..][..n], weight),
-                        _ => {
-                            let row = sums.iter_mut().enumerate();
-                            row.for_each(|(k, sum)| *sum += weight * data[first + at + k * step].to_f64());
-                        }
-                    }
-                }
-                next += n;
-            });
-        }
-    }
-}
-
-fn add_row<T: Element>(sums: &mut [f64], xs: &[T], weight: f64) {
-    sums.iter_mut().zip(xs).for_each(|(sum, &x)| *sum += weight * x.to_f64());
-}
+/// More rows than this would need too large a matrix.
+const MOST_ROWS: u64 = 4096;
+/// From here on a few components are cheaper to have from a few columns.
+const MANY_ROWS: u64 = 1024;
 
 fn axis_of(args: &Args, spec: &ArraySpec) -> Result<usize> {
     match args.given("axis") {
@@ -115,6 +40,53 @@ fn components(args: &Args, items: u64, elements: u64) -> Result<usize> {
     }
 }
 
+/// How the directions are found.
+enum Solver {
+    /// Through the products of all rows.
+    Full,
+    /// Through so many columns and power iterations.
+    Randomized { columns: usize, iterations: usize, seed: u64 },
+}
+
+fn solver(args: &Args, rows: u64, k: usize) -> Result<Solver> {
+    let few = (k as u64).saturating_mul(5) < rows;
+    let randomized = match args.text_of("svd_solver")?.unwrap_or("auto") {
+        "auto" => rows > MOST_ROWS || (rows > MANY_ROWS && few),
+        "full" => false,
+        "randomized" => true,
+        other => {
+            return Err(args.error(format!("`svd_solver` is \"auto\", \"full\" or \"randomized\", not {other:?}")));
+        }
+    };
+    if !randomized {
+        return match rows <= MOST_ROWS {
+            true => Ok(Solver::Full),
+            false => Err(args.error(format!(
+                "the stack has {rows} items or values, whichever are fewer; svd_solver=\"full\" takes at most {MOST_ROWS}"
+            ))),
+        };
+    }
+    let more = args.integer("n_oversamples", 10)?;
+    let auto = if (k as u64) * 10 < rows { 7 } else { 4 };
+    let iterations = match args.get("iterated_power") {
+        Some(Arg::Str(word)) if word == "auto" => auto,
+        _ => args.integer("iterated_power", auto)?,
+    };
+    let columns = (k as u64).saturating_add(more.max(0) as u64).min(rows);
+    match (more, iterations) {
+        (..0, _) => Err(args.error(format!("`n_oversamples` is {more}, it must not be negative"))),
+        (_, ..=0 | 101..) => Err(args.error(format!("`iterated_power` is {iterations}, it lies in 1..=100"))),
+        _ if columns > MOST_ROWS => Err(args.error(format!(
+            "`n_components` and `n_oversamples` make {columns} columns, at most {MOST_ROWS} are possible"
+        ))),
+        _ => Ok(Solver::Randomized {
+            columns: columns as usize,
+            iterations: iterations as usize,
+            seed: args.integer("random_state", 0)? as u64,
+        }),
+    }
+}
+
 fn pca(args: &Args) -> Result<Array> {
     let (input, spec) = (args.array("stack")?, args.spec("stack")?);
     if spec.rank() == 0 {
@@ -122,38 +94,74 @@ fn pca(args: &Args) -> Result<Array> {
     }
     let axis = axis_of(args, &spec)?;
     let items = spec.shape[axis];
-    if items > MOST_ITEMS {
-        return Err(args.error(format!("the stack has {items} items along `axis`, at most {MOST_ITEMS} are possible")));
-    }
-    let center = args.bool("center", true)?;
-    let k = components(args, items, spec.elements() / items.max(1))?;
-    let vector = ArraySpec::unnamed(&[k as u64], DType::F64);
-    let outputs = vec![
-        ArraySpec::unnamed(&[k as u64, items], DType::F64),
-        vector.clone(),
-        vector.clone(),
-        vector,
-        ArraySpec::unnamed(&[items, k as u64], DType::F64),
-    ];
-    let mut inputs = vec![input.clone()];
-    if spec.dtype.is_float() || spec.dtype.size() > 2 {
-        inputs.extend(range(&input));
-    }
-    let basis = Basis { components: k, center, outputs: outputs.clone() };
-    let found = Array::scan(
-        Gram { axis, items: items as usize, basis },
-        inputs,
-        outputs.into_iter().map(Spec::Array).collect(),
-        &["coefficients", "singular_values", "explained_variance", "explained_variance_ratio", "projections"],
-    );
-    let op = Components { axis, items: items as usize };
-    let directions = Array::tile(op, vec![input.clone(), found.output("coefficients")?], output(&spec, axis, k));
+    let values = spec.elements() / items.max(1);
+    let k = components(args, items, values)?;
+    let side = Side { axis, rows: if items <= values { Rows::Items } else { Rows::Values } };
+    let item: Dims = (0..spec.rank()).filter(|&a| a != axis).map(|a| spec.shape[a]).collect();
+    let basis = Basis { side, items: items as usize, components: k, center: args.bool("center", true)?, item };
+    let rows = items.min(values);
+    let found = match solver(args, rows, k)? {
+        Solver::Full => full(&input, &spec, basis, rows as usize),
+        Solver::Randomized { columns, iterations, seed } => {
+            randomized(&input, &spec, &basis, rows as usize, columns, iterations, seed)
+        }
+    };
+    let shown = output(&spec, axis, k);
+    let (directions, projections) = match side.rows {
+        Rows::Items => {
+            let op = Components { axis, items: items as usize };
+            let directions = Array::tile(op, vec![input.clone(), found.output("coefficients")?], shown);
+            (directions, found.output("projections")?)
+        }
+        Rows::Values => {
+            let (known, offsets) = (found.output("directions")?, found.output("offsets")?);
+            let whole = ArraySpec::unnamed(&[items, k as u64], DType::F64);
+            let projections = Array::tile(Projections { axis }, vec![input.clone(), known.clone(), offsets], whole);
+            (Array::tile(Shown, vec![known], shown), projections)
+        }
+    };
     let mean = reduced(&input, &spec, Statistic::Mean, &Along::new(&spec, &[axis], false))?;
-    let mut related = vec![("mean", mean)];
-    for name in ["singular_values", "explained_variance", "explained_variance_ratio", "projections"] {
+    let mut related = vec![("mean", mean), ("projections", projections)];
+    for name in ["singular_values", "explained_variance", "explained_variance_ratio"] {
         related.push((name, found.output(name)?));
     }
     Ok(directions.with_related(related))
+}
+
+/// What a scan of that type wants to know before: the range of what is not bounded by its type.
+fn inputs(input: &Array, bounded: bool) -> Vec<Array> {
+    let mut inputs = vec![input.clone()];
+    if !bounded {
+        inputs.extend(range(input));
+    }
+    inputs
+}
+
+fn full(input: &Array, spec: &ArraySpec, basis: Basis, rows: usize) -> Array {
+    let inputs = inputs(input, !spec.dtype.is_float() && spec.dtype.size() <= 2);
+    let (outputs, ports) = (basis.outputs(), basis.ports());
+    Array::scan(Gram { basis, rows }, inputs, outputs, ports)
+}
+
+/// A chain of sweeps, each of which multiplies the basis that the one before gave.
+fn randomized(
+    input: &Array,
+    spec: &ArraySpec,
+    basis: &Basis,
+    rows: usize,
+    columns: usize,
+    iterations: usize,
+    seed: u64,
+) -> Array {
+    let inputs = inputs(input, !spec.dtype.is_float());
+    let op = |turn| Sketch { basis: basis.clone(), rows, columns, turn };
+    let with = |before: Array| inputs.iter().cloned().chain([before]).collect();
+    let output = || vec![Spec::Array(op(Turn::Power).output())];
+    let mut found = Array::scan(op(Turn::First(seed)), inputs.clone(), output(), &["basis"]);
+    for _ in 1..iterations {
+        found = Array::scan(op(Turn::Power), with(found), output(), &["basis"]);
+    }
+    Array::scan(op(Turn::Last), with(found), basis.outputs(), basis.ports())
 }
 
 /// The directions' spec: the axis of the items first, as long as there are directions.
@@ -177,14 +185,23 @@ pub static PCA: OpDef = OpDef {
     summary: "Principal components of a stack of items.",
     details: "The items along `axis` are points, their elements the coordinates. With X the items as rows, the mean item \
         taken off where `center` is true, X = U·S·Vᵀ: the rows of Vᵀ are the components, in falling order of their singular \
-        values. They are found through the n × n products of the items (X·Xᵀ), which one sweep collects exactly or in 96 \
-        bits, and a second sweep adds up the components as sums of items. Integers of 8 and 16 bits take two sweeps in \
-        all, other types one more, to find their range.\n\nNumPy's SVD to 1e-5 for components whose singular value is more \
-        than 1e-3 of the largest (1e-7 of it is all that the products resolve); components that the items do not have, as \
-        the last one of centred items, are zeros. Sign: in every component the projection of largest magnitude is \
-        positive (scikit-learn's svd_flip based on U; since 1.5 its PCA looks at the components). At most 4096 items, \
-        whose products must fit into memory.\n\nThe components have the axis of the items first and are float32, or \
-        float64 for float64 and 32- and 64-bit integers.",
+        values.\n\nsvd_solver=\"full\" finds them through the products X·Xᵀ of all items with each other, or where an item \
+        has fewer values than there are items, through Xᵀ·X; at most 4096 of the fewer, whose products must fit into \
+        memory. One sweep collects the products, exactly or in 94 bits, and another adds up the components as sums of items \
+        (or gives the projections, if they are asked for). NumPy's SVD to 1e-5 for components whose singular value is more \
+        than 1e-3 of the largest; 1e-7 of it is all that the products resolve. Components that the items do not have, as \
+        the last one of centred items, are zeros.\n\nsvd_solver=\"randomized\" is for many items of many values: the range \
+        finder with power iterations of Halko, Martinsson and Tropp (2011). A basis of n_components + n_oversamples columns \
+        is multiplied by X·Xᵀ (or Xᵀ·X, whichever is smaller) `iterated_power` times, one sweep each, made orthonormal \
+        between them, and once more for the result: iterated_power + 2 sweeps in all with the components. Each holds twice \
+        as many numbers as the basis has for every worker. As exact as the full solver where the singular values fall off; \
+        error about (σ[n_components + n_oversamples] / σ[i])^(2·iterated_power) relative to σ[i]. The same bits for the \
+        same `random_state`, whatever the tiling.\n\n\"auto\" is \"full\" up to 1024 items (or values, whichever are \
+        fewer), or 4096 where n_components is a fifth of them or more, else \"randomized\". Floats, and for the full solver \
+        integers of more than 16 bits, take one sweep more, to find their range.\n\nSign: in every component the \
+        projection of largest magnitude is positive (scikit-learn's svd_flip based on U); where there are more items than \
+        values, the element of largest magnitude (based on V, as scikit-learn's PCA since 1.5).\n\nThe components have the \
+        axis of the items first and are float32, or float64 for float64 and 32- and 64-bit integers.",
     reference: "sklearn.decomposition.PCA",
     params: &[
         Param { name: "stack", ty: Type::Array, default: None, doc: "The items." },
@@ -201,6 +218,30 @@ pub static PCA: OpDef = OpDef {
             doc: "The axis of the items: its number (negative from the last) or letter; else \"n\", else the first.",
         },
         Param { name: "center", ty: Type::Bool, default: Some("true"), doc: "Whether the mean item is taken off." },
+        Param {
+            name: "svd_solver",
+            ty: Type::Word(&["auto", "full", "randomized"]),
+            default: Some("\"auto\""),
+            doc: "How they are found: auto, full or randomized.",
+        },
+        Param {
+            name: "iterated_power",
+            ty: Type::Any,
+            default: Some("\"auto\""),
+            doc: "Power iterations of the randomized solver, 1 to 100; auto for 7, or 4 for more than a tenth of all components.",
+        },
+        Param {
+            name: "n_oversamples",
+            ty: Type::Integer,
+            default: Some("10"),
+            doc: "Columns of the randomized solver beyond the components wanted.",
+        },
+        Param {
+            name: "random_state",
+            ty: Type::Integer,
+            default: Some("0"),
+            doc: "Which random numbers the randomized solver begins with.",
+        },
     ],
     returns: &[
         ("components", "One for each direction, of the shape of an item."),
@@ -217,6 +258,11 @@ pub static PCA: OpDef = OpDef {
         "pca(input, axis=-1).singular_values",
         "pca(input, axis=0).explained_variance_ratio",
         "p = pca(input, 1, axis=0); p.mean + p.explained_variance",
+        "pca(input, 1, axis=0, svd_solver=\"randomized\")",
+        "pca(input, 1, axis=-1, center=false, svd_solver=\"randomized\", iterated_power=2, random_state=3)",
+        "pca(input, 1, axis=0, svd_solver=\"randomized\", n_oversamples=0).projections",
+        "pca(input, 1, axis=-1, svd_solver=\"randomized\").explained_variance_ratio",
+        "pca(input, 1, axis=-1, svd_solver=\"full\").projections",
     ],
     build: pca,
 };
