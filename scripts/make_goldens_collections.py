@@ -111,5 +111,20 @@ for n, axis in (("wide", 0), ("tall", 0), ("wide_f4", 0), ("tall_f8", 0), ("tall
     for given in (dict(n_components=3, center=True), dict(n_components=2, center=False, random_state=7), dict(n_components=1, center=True, n_oversamples=4, iterated_power=9)):
         check("randomized", n, axis, 1e-5, 1e-5, svd_solver=Raw('"randomized"'), **given)
 
+# Histograms along axes, over the same bins.
+for n, axis in (("u8", (1, 2)), ("u8", 0), ("u16", (0, 1)), ("i16", (0, 3)), ("f32", -1), ("f64", (0, 2)), ("i32", 0), ("b", (0, 1, 2))):
+    a = g.inputs[n]
+    if n == "b":
+        a = a.astype("u1")
+    gone = [x % a.ndim for x in (axis if isinstance(axis, tuple) else (axis,))]
+    kept = [x for x in range(a.ndim) if x not in gone]
+    rows = a.transpose(kept + gone).reshape([a.shape[x] for x in kept] + [-1])
+    for given in (dict(bins=5), dict(bins=8, range=[-3.5, 120])):
+        edges = np.histogram_bin_edges(a, **given)
+        counts = np.apply_along_axis(lambda row: np.histogram(row, edges)[0], -1, rows).astype("i8")
+        text = call("histogram", Raw("input"), **given, axis=list(axis) if isinstance(axis, tuple) else axis)
+        g.add("histogram", n, text, counts, "exact")
+        g.add("histogram", n, text + ".bin_edges", edges.astype("f8"), 1e-15)
+
 if __name__ == "__main__":
     g.main(__doc__)

@@ -111,6 +111,14 @@ fn folders_with_fields_are_made() {
 }
 
 #[test]
+fn the_folder_of_a_batch_is_made() {
+    let folder = Folder::new();
+    plates(&folder, 2);
+    folder.prints(&["run", "in/*.npy", "new/deep/{stem}.npy", "input"]);
+    assert!(folder.path("new/deep/p0.npy").exists() && folder.path("new/deep/p1.npy").exists());
+}
+
+#[test]
 fn wrong_batches_begin_nothing() {
     let folder = Folder::new();
     plates(&folder, 2);

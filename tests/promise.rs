@@ -167,6 +167,77 @@ fn volumes_and_long_rows_keep_the_limit() {
     }
 }
 
+/// The same command without an output of its own.
+fn saves(input: &Path, pipeline: &str, limit: u64, threads: usize) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tilewise"));
+    command.arg("run").arg(input).arg(pipeline).args(["--overwrite", "--json", "--quiet"]);
+    command.arg(format!("--memory-limit={limit}B")).arg(format!("--threads={threads}"));
+    command
+}
+
+#[test]
+fn statistics_of_stacks_keep_the_limit() {
+    let (_keep, folder) = folder();
+    let stack = folder.join("stack.npy");
+    write_npy(&stack, &[300, 200, 600]);
+    let pipelines = [
+        "mean(input, axis=0)",
+        "std(input, axis=[1, 2])",
+        "median(input, axis=0)",
+        "percentile(input, 99, axis=[0, 2])",
+        "argmax(input, axis=0)",
+        "histogram(input, bins=50, axis=[1, 2])",
+        "(input - mean(input, axis=0)) / std(input, axis=0)",
+        "cumsum(input, axis=0)",
+    ];
+    for pipeline in pipelines {
+        let mut first: Option<Vec<u8>> = None;
+        for (limit, threads) in [(16 * MIB, 2), (64 * MIB, 8)] {
+            keeps_the_limit(&mut tilewise(&folder, &stack, "out.npy", pipeline, limit, threads), limit);
+            let bytes = std::fs::read(folder.join("out.npy")).expect("an output");
+            assert!(first.get_or_insert_with(|| bytes.clone()) == &bytes, "{pipeline} differs at {limit}, {threads}");
+        }
+    }
+}
+
+#[test]
+fn principal_components_keep_the_limit() {
+    let (_keep, folder) = folder();
+    let (wide, tall) = (folder.join("wide.npy"), folder.join("tall.npy"));
+    write_npy(&wide, &[200, 300, 500]);
+    write_npy(&tall, &[60_000, 300]);
+    let randomized = "svd_solver=\"randomized\", iterated_power=2";
+    for (stack, more) in [(&wide, ""), (&tall, ""), (&wide, randomized), (&tall, randomized)] {
+        let call = format!("pca(input, 5, {more})").replace(", )", ")");
+        let saved = |name: &str| folder.join(name).display().to_string();
+        let pipeline = format!(
+            "p = {call}; save(p, \"{}\"); save(p.projections, \"{}\"); p.singular_values",
+            saved("out.npy"),
+            saved("projections.npy")
+        );
+        let mut first: Option<Vec<u8>> = None;
+        for (limit, threads) in [(24 * MIB, 1), (64 * MIB, 2)] {
+            keeps_the_limit(&mut saves(stack, &pipeline, limit, threads), limit);
+            let both = ["out.npy", "projections.npy"].map(|name| std::fs::read(folder.join(name)).expect("an output"));
+            let bytes = both.concat();
+            assert!(first.get_or_insert_with(|| bytes.clone()) == &bytes, "{call} differs at {limit}, {threads}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_keeps_the_limit() {
+    let (_keep, folder) = folder();
+    (0..12).for_each(|i| write_npy(&folder.join(format!("image{i}.npy")), &[600 + i, 700]));
+    for (limit, threads) in [(16 * MIB, 2), (48 * MIB, 8)] {
+        let mut command = tilewise(&folder, &folder.join("image*.npy"), "out/{stem}.npy", CHAIN, limit, threads);
+        let done = watch(&mut command);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        assert!(done.peak <= limit, "a batch: peak {} of {limit}", done.peak);
+        assert_eq!(std::fs::read_dir(folder.join("out")).expect("a folder").count(), 12);
+    }
+}
+
 #[test]
 fn what_works_under_a_limit_works_under_every_larger_one() {
     let (_keep, folder) = folder();

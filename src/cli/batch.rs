@@ -148,12 +148,11 @@ impl<'a> Batch<'a> {
         self.outputs.iter().map(|template| self.fill(template, index)).collect()
     }
 
-    /// Missing folders whose names have fields; others have to be there.
+    /// The folders that are missing: those of a batch's outputs are made.
     fn folders(&self, index: usize) -> Result<Vec<PathBuf>> {
         let of = |path: &str| Path::new(path).parent().map(Path::to_path_buf).unwrap_or_default();
-        let with_fields = self.outputs.iter().filter(|t| of(t).to_str().is_some_and(has_field));
-        let folders = with_fields.map(|t| self.fill(t, index).map(|path| of(&path)));
-        Ok(folders.collect::<Result<Vec<_>>>()?.into_iter().filter(|folder| !folder.exists()).collect())
+        let folders = self.names(index)?.into_iter().map(|path| of(&path));
+        Ok(folders.filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect())
     }
 
     fn fill(&self, template: &str, index: usize) -> Result<String> {

@@ -190,7 +190,7 @@ impl ScanOp for Histogram {
     }
 }
 
-fn bins_of(edges: Vec<f64>) -> Result<UniformBins> {
+pub(crate) fn bins_of(edges: Vec<f64>) -> Result<UniformBins> {
     match (edges.first(), edges.last()) {
         (Some(lo), Some(hi)) if lo < hi => Ok(UniformBins::from_edges(edges)),
         _ => Err(Error::op("histogram", "the range is too small for the precision of the data")),
@@ -309,6 +309,9 @@ fn histogram(args: &Args) -> Result<Array> {
     }
     let nbins = nbins(args, "bins", 10)?;
     let range_given = given_range(args, spec.dtype)?;
+    if args.given("axis") {
+        return super::histograms::along(args, &input, &spec, nbins, range_given);
+    }
     let mut inputs = vec![input.clone()];
     if range_given.is_none() && !is_narrow(spec.dtype) {
         inputs.extend(range(&input));
@@ -330,7 +333,10 @@ pub static HISTOGRAM: OpDef = OpDef {
     details: "A bin holds its left edge, the last one also its right edge. Elements outside the range are not counted. \
         Without `range` the bins span the data, which costs a pass of its own for types of more than 16 bits, and is an \
         error where the data hold NaN or infinities; data that are all equal get a range of ±0.5. The edges of float32 \
-        data are float32 numbers, as in NumPy.",
+        data are float32 numbers, as in NumPy.\n\nWith `axis` there is a histogram for every position of the other axes, \
+        all over the same bins (without `range` those of the whole array, which then costs a pass for every type): the \
+        counts have those axes and the bins as their last one. They are counted in one sweep, every worker with counts of \
+        its own, which must fit into memory.",
     reference: "numpy.histogram",
     params: &[
         INPUT,
@@ -341,12 +347,25 @@ pub static HISTOGRAM: OpDef = OpDef {
             default: Some("none"),
             doc: "The outer edges [first, last]; none for those of the data.",
         },
+        Param {
+            name: "axis",
+            ty: Type::Axes,
+            default: Some("none"),
+            doc: "The axes to count along: letters (\"yx\"), a number or a list of numbers; none for all of them.",
+        },
     ],
     returns: &[
-        ("counts", "int64, one per bin."),
+        ("counts", "int64, one per bin; with `axis` the axes that stay come first."),
         ("bin_edges", "float64, one more than bins."),
-        ("table", "The columns bin_left, bin_right and count."),
+        ("table", "The columns bin_left, bin_right and count; with `axis` one more for every axis that stays."),
     ],
-    examples: &["histogram(input)", "histogram(input, bins=16, range=[0, 100])"],
+    examples: &[
+        "histogram(input)",
+        "histogram(input, bins=16, range=[0, 100])",
+        "histogram(input, bins=5, axis=0)",
+        "histogram(input, bins=7, range=[-3, 50.5], axis=-1)",
+        "histogram(input, axis=[0, -1])",
+        "histogram(input, bins=3, axis=-1).bin_edges",
+    ],
     build: histogram,
 };

@@ -11,6 +11,7 @@ mod elementwise;
 mod exposure;
 mod extrema;
 mod histogram;
+mod histograms;
 mod label;
 mod linear;
 pub(crate) mod map;

@@ -5,6 +5,7 @@ use super::side::{Places, Rows};
 use crate::array::{ArraySpec, DType, Dims, Element, Region, View, with_dtype};
 use crate::error::{Error, Result};
 use crate::graph::{ScanCx, ScanOp, ScanState, Value};
+use crate::kernels::exact_sum::ExactSum;
 use crate::kernels::gram::{LANES, products, whole_products};
 use nalgebra::DMatrix;
 use std::any::Any;
@@ -80,16 +81,33 @@ impl Gram {
         })
     }
 
-    /// The products of values over all items, and the means that were taken off.
+    /// The products of values over all items, and the means that were taken off, without rounding in between.
     fn of_values(&self, sums: &[i128], scale: i32, unit: f64) -> (DMatrix<f64>, Vec<f64>) {
         let n = self.basis.items as f64;
-        let real = |i: usize, j: usize| scaled(sums[place(i.max(j), i.min(j))] as f64, -scale);
-        let means: Vec<f64> = match self.basis.center {
-            true => (0..self.rows).map(|i| real(self.rows, i) / unit / n).collect(),
-            false => Vec::new(),
+        let parts = |sum: i128| {
+            let high = sum as f64;
+            [high, (sum - high as i128) as f64].map(|part| scaled(part, -scale))
         };
-        let mean = |i: usize| means.get(i).copied().unwrap_or(0.0);
-        (DMatrix::from_fn(self.rows, self.rows, |i, j| real(i, j) - n * mean(i) * mean(j)), means)
+        if !self.basis.center {
+            let product = |i: usize, j: usize| parts(sums[place(i.max(j), i.min(j))])[0];
+            return (DMatrix::from_fn(self.rows, self.rows, product), Vec::new());
+        }
+        // The row of ones is a power of two.
+        let totals: Vec<[f64; 2]> =
+            (0..self.rows).map(|i| parts(sums[place(self.rows, i)]).map(|part| part / unit)).collect();
+        let mut matrix = DMatrix::zeros(self.rows, self.rows);
+        for i in 0..self.rows {
+            for j in 0..=i {
+                let mut exact = ExactSum::new();
+                parts(sums[place(i, j)]).iter().for_each(|&part| exact.add_product(n, part));
+                for a in totals[i] {
+                    totals[j].iter().for_each(|&b| exact.add_product(-a, b));
+                }
+                let product = exact.to_f64() / n;
+                (matrix[(i, j)], matrix[(j, i)]) = (product, product);
+            }
+        }
+        (matrix, totals.iter().map(|total| total[0] / n).collect())
     }
 }
 

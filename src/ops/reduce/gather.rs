@@ -10,8 +10,10 @@ use crate::ops::moments::Moments;
 use std::any::Any;
 use std::sync::Arc;
 
-/// A worker's cells take at most this many bytes.
-const MOST_BYTES: u64 = 3 << 20;
+/// A worker's cells take at most this many bytes: in an image of up to a thousand million elements, and in larger ones a
+/// byte for so many elements, up to the second number. (Whole columns of a large stack are read in many small pieces.)
+const MOST_BYTES: [u64; 2] = [3 << 20, 32 << 20];
+const ELEMENTS_PER_BYTE: u64 = 320;
 /// Columns of so few elements are better read where their results are used.
 const SHORT: u64 = 16;
 /// As many squares of 16-bit numbers fit into 64 bits.
@@ -54,7 +56,8 @@ impl Gather {
         };
         let gather = Gather { statistic, along: along.clone(), output: output.clone(), cells };
         let long = along.column() > SHORT || along.outputs() == 1;
-        (long && gather.state_bytes(input) <= MOST_BYTES).then_some(gather)
+        let most = (input.elements() / ELEMENTS_PER_BYTE).clamp(MOST_BYTES[0], MOST_BYTES[1]);
+        (long && gather.state_bytes(input) <= most).then_some(gather)
     }
 }
 

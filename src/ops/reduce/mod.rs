@@ -11,7 +11,7 @@ mod narrow;
 mod quantile;
 mod whole;
 
-pub(crate) use along::Along;
+pub(crate) use along::{Along, Extents};
 pub(crate) use column::put;
 pub(crate) use quantile::{Quantile, quantile};
 pub(crate) use whole::range;
