@@ -57,12 +57,13 @@ impl Gram {
     }
 
     /// The directions, from the lower triangle of products, which are `2^scale` times too large, the ones `unit` times.
-    fn found(&self, sums: Vec<i128>, scale: i32, unit: f64) -> Result<Found> {
-        let (matrix, means) = match self.basis.side.rows {
+    fn found(&self, sums: Vec<i128>, scale: i32, unit: f64, shift: f64) -> Result<Found> {
+        let (matrix, mut means) = match self.basis.side.rows {
             Rows::Items => (self.of_items(&sums, scale), Vec::new()),
             Rows::Values => self.of_values(&sums, scale, unit),
         };
         drop(sums);
+        means.iter_mut().for_each(|mean| *mean += shift);
         let total = (0..self.rows).map(|i| matrix[(i, i)]).sum();
         let (values, vectors) = self.basis.strongest(matrix)?;
         Ok(Found { values, vectors, total, means })
@@ -134,10 +135,7 @@ impl ScanOp for Gram {
 
     fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
         let input = cx.input();
-        let most = match cx.scalars {
-            [low, high] => low.to_f64().abs().max(high.to_f64().abs()),
-            _ => 0.0,
-        };
+        let (shift, most) = shift(cx, self.basis.center);
         let whole = is_whole(input.dtype);
         let (row, height, triangle) = (self.row(input), self.height(), self.triangle());
         let of = |wanted: bool, n: usize| if wanted { n } else { 0 };
@@ -147,6 +145,7 @@ impl ScanOp for Gram {
             gram: self.clone(),
             scale: if whole { 0 } else { scale(most, input.elements())? },
             unit: if whole { 1.0 } else { power_above(most) },
+            shift,
             places: Places::with_room(self.rows as u64, row),
             whole: vec![0; of(whole, triangle)],
             fixed: vec![0; of(!whole, triangle)],
@@ -164,6 +163,20 @@ pub(super) fn bits(x: f64) -> i32 {
 /// A power of two that is no smaller than any element.
 pub(super) fn power_above(most: f64) -> f64 {
     2f64.powi(bits(most).clamp(-500, 500))
+}
+
+/// What is taken off all elements before they are multiplied, and the largest magnitude they have then. Where the mean item
+/// is taken off, no constant shows, and far from zero products would lose what makes the elements differ.
+pub(super) fn shift(cx: &ScanCx<'_>, center: bool) -> (f64, f64) {
+    let range = match (cx.scalars, cx.input().dtype.integer_range()) {
+        ([low, high], _) => (low.to_f64(), high.to_f64()),
+        (_, Some((low, high))) => (low as f64, high as f64),
+        _ => (0.0, 1.0),
+    };
+    let known = !cx.scalars.is_empty() && range.0.is_finite() && range.1.is_finite();
+    let shift = if center && known { range.0 / 2.0 + range.1 / 2.0 } else { 0.0 };
+    let ends = [(range.0 - shift).abs(), (range.1 - shift).abs()];
+    (shift, if ends[0] <= ends[1] { ends[1] } else { ends[0] })
 }
 
 /// Whether the elements can be multiplied at all.
@@ -193,6 +206,7 @@ struct Sums {
     gram: Gram,
     scale: i32,
     unit: f64,
+    shift: f64,
     places: Places,
     whole: Vec<i64>,
     fixed: Vec<i128>,
@@ -223,7 +237,8 @@ impl Sums {
             whole_products(&self.narrow, row, &mut |i, j, sum| whole[place(i, j)] += i64::from(sum));
             return;
         }
-        with_dtype!(tile.dtype(), T => load(tile, places, row, &mut self.real, self.unit, |x: T| x.to_f64()));
+        let (unit, shift) = (self.unit, self.shift);
+        with_dtype!(tile.dtype(), T => load(tile, places, row, &mut self.real, unit, |x: T| x.to_f64() - shift));
         if is_whole(tile.dtype()) {
             let whole = &mut self.whole;
             products(&self.real, row, &mut |i, j, sum| whole[place(i, j)] += sum as i64);
@@ -270,10 +285,10 @@ impl ScanState for Sums {
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Value>> {
-        let Sums { gram, scale, unit, whole, fixed, narrow, real, places, .. } = *self;
+        let Sums { gram, scale, unit, shift, whole, fixed, narrow, real, places, .. } = *self;
         drop((narrow, real, places));
         let sums = if whole.is_empty() { fixed } else { whole.into_iter().map(i128::from).collect() };
-        gram.basis.results(&gram.found(sums, scale, unit)?)
+        gram.basis.results(&gram.found(sums, scale, unit, shift)?)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -153,7 +153,7 @@ fn randomized(
     iterations: usize,
     seed: u64,
 ) -> Array {
-    let inputs = inputs(input, !spec.dtype.is_float());
+    let inputs = inputs(input, !spec.dtype.is_float() && spec.dtype.size() <= 2);
     let op = |turn| Sketch { basis: basis.clone(), rows, columns, turn };
     let with = |before: Array| inputs.iter().cloned().chain([before]).collect();
     let output = || vec![Spec::Array(op(Turn::Power).output())];
@@ -197,8 +197,8 @@ pub static PCA: OpDef = OpDef {
         as many numbers as the basis has for every worker. As exact as the full solver where the singular values fall off; \
         error about (σ[n_components + n_oversamples] / σ[i])^(2·iterated_power) relative to σ[i]. The same bits for the \
         same `random_state`, whatever the tiling.\n\n\"auto\" is \"full\" up to 1024 items (or values, whichever are \
-        fewer), or 4096 where n_components is a fifth of them or more, else \"randomized\". Floats, and for the full solver \
-        integers of more than 16 bits, take one sweep more, to find their range.\n\nSign: in every component the \
+        fewer), or 4096 where n_components is a fifth of them or more, else \"randomized\". Floats \
+        and integers of more than 16 bits take one sweep more, to find their range.\n\nSign: in every component the \
         projection of largest magnitude is positive (scikit-learn's svd_flip based on U); where there are more items than \
         values, the element of largest magnitude (based on V, as scikit-learn's PCA since 1.5).\n\nThe components have the \
         axis of the items first and are float32, or float64 for float64 and 32- and 64-bit integers.",

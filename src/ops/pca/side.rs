@@ -85,7 +85,8 @@ impl Places {
     /// Looks at a box.
     pub fn find(&mut self, side: Side, tile: &View<'_>) {
         let Places { rows, runs } = self;
-        (rows.clear(), runs.clear());
+        rows.clear();
+        runs.clear();
         let (axis, strides) = (side.axis, tile.strides());
         let mut values: ArrayVec<usize, MAX_RANK> = tile.shape().iter().copied().collect();
         let items = std::mem::replace(&mut values[axis], 1);

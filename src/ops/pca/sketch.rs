@@ -7,7 +7,7 @@
 //! neither tiles nor threads show.
 
 use super::basis::{Basis, Found};
-use super::gram::{bits, check, power_above, scaled};
+use super::gram::{bits, check, power_above, scaled, shift};
 use super::side::{Places, Rows};
 use crate::array::{ArraySpec, DType, Dims, Element, Region, View, with_dtype};
 use crate::error::{Error, Result};
@@ -146,11 +146,7 @@ impl ScanOp for Sketch {
 
     fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
         let input = cx.input();
-        let most = match (cx.scalars, input.dtype.integer_range()) {
-            ([low, high], _) => low.to_f64().abs().max(high.to_f64().abs()),
-            (_, Some((low, high))) => (low as f64).abs().max(high as f64),
-            _ => 1.0,
-        };
+        let (shift, most) = shift(cx, self.basis.center);
         check(most, input.elements())?;
         let basis = match (self.turn, cx.arrays) {
             (Turn::First(seed), _) => Lines::Own(self.random(seed)),
@@ -164,6 +160,7 @@ impl ScanOp for Sketch {
             sketch: self.clone(),
             basis,
             unit: power_above(most),
+            shift,
             // Of columns of length one: a product is no more than √rows of the largest element, its share so many more.
             scale: 60 - squared - bits(columns as f64) - bits((rows as f64).sqrt()),
             square_scale: 60 - squared - bits(input.elements() as f64),
@@ -199,6 +196,7 @@ struct Shares {
     cell: Dims,
     basis: Lines,
     unit: f64,
+    shift: f64,
     scale: i32,
     square_scale: i32,
     whole: Vec<[i64; WIDTH]>,
@@ -237,7 +235,7 @@ impl Shares {
         let last = self.sketch.turn == Turn::Last;
         let mut squares = [0.0; WIDTH];
         for first in (0..height).step_by(GROUP) {
-            load(tile, &self.places, first, group);
+            load(tile, &self.places, first, self.shift, group);
             if last {
                 group.chunks_exact(n).for_each(|row| add_squares(row, &mut squares));
             }
@@ -255,7 +253,7 @@ impl Shares {
         self.squares = [self.squares[0] + parts[0], self.squares[1] + parts[1]];
         let factors = factors(self.scale);
         for first in (0..height).step_by(GROUP) {
-            load(tile, &self.places, first, group);
+            load(tile, &self.places, first, self.shift, group);
             for panel in 0..panels {
                 let shares = inner(group, &products[panel * n..][..n]);
                 let at = panel * height + first;
@@ -284,7 +282,7 @@ impl Shares {
         self.basis.all()[at..].iter().take(self.sketch.rows).map(move |line| line[lane])
     }
 
-    /// The mean item, where values are rows and it is taken off.
+    /// The mean item less the shift, where values are rows and it is taken off.
     fn means(&self) -> Vec<f64> {
         let Sketch { basis, columns, .. } = &self.sketch;
         match basis.center && basis.side.rows == Rows::Values {
@@ -342,9 +340,10 @@ impl Shares {
     /// The directions: the basis turned by the eigenvectors of what it makes of A·Aᵀ.
     fn directions(self) -> Result<Vec<Value>> {
         let Sketch { basis, columns, rows, .. } = self.sketch.clone();
-        let means = self.means();
+        let mut means = self.means();
         let total = self.total(&means);
         let multiplied = self.multiplied(&means);
+        means.iter_mut().for_each(|mean| *mean += self.shift);
         let product = |i: usize, j: usize| -> f64 {
             self.before(i).zip(&multiplied[j * rows..][..rows]).map(|(a, b)| a * b).sum()
         };
@@ -365,12 +364,12 @@ impl Shares {
     }
 }
 
-fn load(tile: &View<'_>, places: &Places, first: usize, group: &mut [f64]) {
+fn load(tile: &View<'_>, places: &Places, first: usize, shift: f64, group: &mut [f64]) {
     let n = group.len() / GROUP;
     with_dtype!(tile.dtype(), T => {
         let data = tile.typed::<T>();
         for (i, row) in group.chunks_exact_mut(n).enumerate() {
-            places.load(data, first + i, row, |x: T| x.to_f64());
+            places.load(data, first + i, row, |x: T| x.to_f64() - shift);
         }
     });
 }
