@@ -43,7 +43,7 @@ STACK = {
     "mean": 'mean(input, axis="n")',
     "std": 'std(input, axis="n")',
     "mean and std": 'save(mean(input, axis="n"), "{out}/mean.npy"); save(std(input, axis="n"), "{out}/std.npy")',
-    "z-score of a crop": '(input[y=0:256, x=0:256] - mean(input, axis="n")[y=0:256, x=0:256]) / std(input, axis="n")[y=0:256, x=0:256]',
+    "z-score of a crop": 'part = input[y=0:64, x=0:64]; (part - mean(part, axis="n")) / std(part, axis="n")',
     "median": 'median(input, axis="n")',
     "99th percentile of an image": 'percentile(input, 99, axis="yx")',
     "PCA, 10 components": "pca(input, n_components=10)",

@@ -385,8 +385,11 @@ impl<'a> Setting<'a> {
         let pass = self.pass;
         let mut most = Extents::none(pass);
         let core = (!self.displaced).then_some(part);
-        for target in &pass.targets {
-            most.raise(target.from, part, 1, core);
+        for (t, target) in pass.targets.iter().enumerate() {
+            // Targets made of the same node want the same box of it.
+            if !pass.targets[..t].iter().any(|other| other.from == target.from) {
+                most.raise(target.from, part, 1, core);
+            }
         }
         for i in (0..pass.nodes.len()).rev() {
             let node = &pass.nodes[i];

@@ -188,7 +188,8 @@ pub static PCA: OpDef = OpDef {
         values.\n\nsvd_solver=\"full\" finds them through the products X·Xᵀ of all items with each other, or where an item \
         has fewer values than there are items, through Xᵀ·X; at most 4096 of the fewer, whose products must fit into \
         memory. One sweep collects the products, exactly or in 94 bits, and another adds up the components as sums of items \
-        (or gives the projections, if they are asked for). NumPy's SVD to 1e-5 for components whose singular value is more \
+        (or gives the projections, if they are asked for). A constant in the middle of the range comes off all elements first \
+        where it is known. NumPy's SVD to 1e-5 for components whose singular value is more \
         than 1e-3 of the largest; 1e-7 of it is all that the products resolve. Components that the items do not have, as \
         the last one of centred items, are zeros.\n\nsvd_solver=\"randomized\" is for many items of many values: the range \
         finder with power iterations of Halko, Martinsson and Tropp (2011). A basis of n_components + n_oversamples columns \

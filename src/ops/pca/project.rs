@@ -7,6 +7,7 @@ use crate::graph::{Cx, Need, TileOp};
 use crate::ops::reduce::put;
 use crate::ops::window::{scratch_bytes, scratch_of};
 use arrayvec::ArrayVec;
+use multiversion::multiversion;
 
 /// Components as sums of items with known coefficients.
 #[derive(Debug)]
@@ -55,28 +56,34 @@ impl TileOp for Components {
     }
 }
 
+/// Items that are added at a time.
+const TOGETHER: usize = 4;
+
 impl Components {
     /// Item by item, in their order.
     fn add<T: Element>(&self, stack: &View<'_>, coefficients: &View<'_>, components: usize, sums: &mut [f64]) {
         let data = stack.typed::<T>();
         let weights = coefficients.typed::<f64>();
+        let weight = |c: usize, item: usize| weights[c * coefficients.strides()[0] + item * coefficients.strides()[1]];
         let mut shape: ArrayVec<usize, MAX_RANK> = stack.shape().iter().copied().collect();
         shape[self.axis] = 1;
         let elements: usize = shape.iter().product();
-        let step = stack.strides()[shape.len() - 1];
-        for item in 0..self.items {
-            let first = item * stack.strides()[self.axis];
+        let (step, apart) = (stack.strides()[shape.len() - 1], stack.strides()[self.axis]);
+        for first in (0..self.items).step_by(TOGETHER) {
+            let whole = step == 1 && first + TOGETHER <= self.items;
             let mut next = 0;
             for_each_row(&shape, [stack.strides()], |[at], n| {
                 for component in 0..components {
-                    let weight = weights[component * coefficients.strides()[0] + item * coefficients.strides()[1]];
                     let sums = &mut sums[component * elements + next..][..n];
-                    match step {
-                        1 => add_weighted(sums, &data[first + at..][..n], weight),
-                        _ => {
-                            let row = sums.iter_mut().enumerate();
-                            row.for_each(|(k, sum)| *sum += weight * data[first + at + k * step].to_f64());
-                        }
+                    if whole {
+                        let rows = std::array::from_fn(|k| &data[(first + k) * apart + at..][..n]);
+                        add_weighted(sums, rows, std::array::from_fn(|k| weight(component, first + k)));
+                        continue;
+                    }
+                    for item in first..self.items.min(first + TOGETHER) {
+                        let (from, weight) = (item * apart + at, weight(component, item));
+                        let row = sums.iter_mut().enumerate();
+                        row.for_each(|(k, sum)| *sum += weight * data[from + k * step].to_f64());
                     }
                 }
                 next += n;
@@ -85,8 +92,16 @@ impl Components {
     }
 }
 
-fn add_weighted<T: Element>(sums: &mut [f64], xs: &[T], weight: f64) {
-    sums.iter_mut().zip(xs).for_each(|(sum, &x)| *sum += weight * x.to_f64());
+#[multiversion(targets("x86_64+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn add_weighted<T: Element>(sums: &mut [f64], rows: [&[T]; TOGETHER], weights: [f64; TOGETHER]) {
+    let [a, b, c, d] = rows;
+    for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        let mut s = *sum;
+        for (x, weight) in [a, b, c, d].into_iter().zip(weights) {
+            s += weight * x.to_f64();
+        }
+        *sum = s;
+    }
 }
 
 /// Components that are known, in the type they are shown in.
