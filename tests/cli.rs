@@ -3,7 +3,7 @@
 
 mod cli_common;
 
-use cli_common::Folder;
+use cli_common::{Folder, json};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::Path;
@@ -360,4 +360,13 @@ fn a_file_that_is_cut_off_during_the_run_is_one_line() {
         assert!(errors.len() == 1 && errors[0].starts_with("error: in.npy: "), "{more:?}: {err}");
         assert_eq!(folder.names(), ["in.npy"]);
     }
+}
+
+#[test]
+fn what_two_statistics_look_at_is_read_once() {
+    let folder = Folder::new();
+    folder.ramp("in.npy", &[64, 50]);
+    let read = |pipeline: &str| json(&folder.prints(&["explain", "in.npy", pipeline, "--json"]))["read_bytes"].clone();
+    let one = read("part = input[y=8:40]; mean(part)");
+    assert_eq!((&one, read("part = input[y=8:40]; mean(part) * std(part)")), (&one, one.clone()));
 }
