@@ -22,6 +22,7 @@ mod pad;
 mod pca;
 mod rank;
 mod reduce;
+mod relabel;
 mod scan;
 mod select;
 mod shape;
@@ -164,6 +165,9 @@ pub static OPS: &[&OpDef] = &[
     &components::KEEP_LARGEST,
     &components::FIND_BOUNDARIES,
     &components::EXPAND_LABELS,
+    &relabel::RELABEL_SEQUENTIAL,
+    &relabel::JOIN_SEGMENTATIONS,
+    &relabel::FILTER_LABELS,
 ];
 
 /// One operation as the user knows it.
