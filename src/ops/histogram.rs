@@ -1,5 +1,6 @@
 //! Histograms, as NumPy counts them.
 
+use super::labelled::{INDEX, LABELS, bins as by_label, labelled};
 use super::reduce::range;
 use super::scan::{Summary, for_each_slice, state};
 use super::{Args, INPUT, OpDef, Param, Type};
@@ -309,6 +310,9 @@ fn histogram(args: &Args) -> Result<Array> {
     }
     let nbins = nbins(args, "bins", 10)?;
     let range_given = given_range(args, spec.dtype)?;
+    if args.given("labels") || args.given("index") {
+        return labelled(args, "input", by_label(args, range_given, nbins)?);
+    }
     let mut inputs = vec![input.clone()];
     if range_given.is_none() && !is_narrow(spec.dtype) {
         inputs.extend(range(&input));
@@ -330,7 +334,10 @@ pub static HISTOGRAM: OpDef = OpDef {
     details: "A bin holds its left edge, the last one also its right edge. Elements outside the range are not counted. \
         Without `range` the bins span the data, which costs a pass of its own for types of more than 16 bits, and is an \
         error where the data hold NaN or infinities; data that are all equal get a range of ±0.5. The edges of float32 \
-        data are float32 numbers, as in NumPy.",
+        data are float32 numbers, as in NumPy.\n\nWith `labels` (an integer array of the same shape) it is scipy's \
+        measurement by label: only the counts, of the pixels with a label above 0, or with `index` of one label or of \
+        each of a list, along a last axis of the result; `index=\"all\"` gives a table of all labels above 0. `range` \
+        must be given, bins may be up to 4096, and edges are float64.",
     reference: "numpy.histogram",
     params: &[
         INPUT,
@@ -341,12 +348,18 @@ pub static HISTOGRAM: OpDef = OpDef {
             default: Some("none"),
             doc: "The outer edges [first, last]; none for those of the data.",
         },
+        LABELS,
+        INDEX,
     ],
     returns: &[
         ("counts", "int64, one per bin."),
         ("bin_edges", "float64, one more than bins."),
         ("table", "The columns bin_left, bin_right and count."),
     ],
-    examples: &["histogram(input)", "histogram(input, bins=16, range=[0, 100])"],
+    examples: &[
+        "histogram(input)",
+        "histogram(input, bins=16, range=[0, 100])",
+        "histogram(input, 4, [0, 200], labels=input > 20, index=[1, 0, 7])",
+    ],
     build: histogram,
 };

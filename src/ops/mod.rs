@@ -12,6 +12,7 @@ mod exposure;
 mod extrema;
 mod histogram;
 mod label;
+mod labelled;
 mod linear;
 pub(crate) mod map;
 mod measure;
@@ -157,6 +158,16 @@ pub static OPS: &[&OpDef] = &[
     &color::INVERT,
     &label::LABEL,
     &measure::MEASURE,
+    &labelled::SUM_LABELS,
+    &labelled::VARIANCE,
+    &labelled::STANDARD_DEVIATION,
+    &labelled::MINIMUM_POSITION,
+    &labelled::MAXIMUM_POSITION,
+    &labelled::EXTREMA_OF,
+    &labelled::CENTER_OF_MASS,
+    &labelled::AREA,
+    &labelled::FIND_OBJECTS,
+    &labelled::LABELED_COMPREHENSION,
     &components::APPLY_HYSTERESIS_THRESHOLD,
     &components::BINARY_FILL_HOLES,
     &components::REMOVE_SMALL_OBJECTS,

@@ -484,7 +484,7 @@ mod tests {
             ("not area == 20 or label == 2", [1, 1, 1]),
             ("not (area == 20 or label == 1)", [0, 0, 1]),
             ("touches_border", [1, 0, 0]),
-            ("not touches_border & (area < 25)", [0, 1, 1]),
+            ("not touches_border & (area < 25)", [0, 1, 0]),
             ("touches_border == false", [0, 1, 1]),
             ("centroid-0 < 1", [1, 0, 0]),
             ("centroid-0 >= 1 | centroid-0 < 1", [1, 1, 0]),
