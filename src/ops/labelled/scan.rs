@@ -130,12 +130,12 @@ impl ScanOp for Labelled {
     fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
         let medians = if self.is_median() { self.room.merge_bytes(&pairs()) } else { 0 };
         let results = match &self.groups {
-            // The results by group, and in their places.
+            // The results by group, before they go to their places.
             Groups::Listed(index) => {
                 let row: usize = self.ports().iter().map(|p| p.dtype.size() * p.each.unwrap_or(1)).sum();
-                (2 * row * index.groups.len()) as u64
+                (row * index.groups.len()) as u64
             }
-            _ => self.held,
+            _ => 0,
         };
         self.room.merge_bytes(&self.cells.layout) + medians + results + (16 << 10)
     }
