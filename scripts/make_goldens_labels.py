@@ -115,8 +115,8 @@ def measurements():
             grid = np.moveaxis(np.indices(v.shape), 0, -1).astype(object)
             for row, m in zip(centre, masks):
                 total = whole[m].sum() if m.any() else 0
-                if total:
-                    row[:] = [float((whole[m] * grid[..., k][m]).sum() / total) for k in range(v.ndim)]
+                moments = [float((whole[m] * grid[..., k][m]).sum()) if m.any() else 0.0 for k in range(v.ndim)]
+                row[:] = np.array(moments) / np.float64(total)
             put("centre", f"center_of_mass(v, l{tail})", centre.reshape(shape + (v.ndim,)), 1e-9)
             lo, hi = float(d.min()) + 0.5, float(d.max())
             if hi > lo and not name.endswith("64"):

@@ -111,7 +111,8 @@ fn tables_hold_what_lists_give_however_the_image_is_tiled() {
             let each = port.len() / own.len();
             for part in 0..each {
                 let listed: Vec<f64> = (0..own.len()).rev().map(|row| port[row * each + part]).collect();
-                assert_eq!(got[at].1, listed, "{op} {}", got[at].0);
+                let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
+                assert_eq!(bits(&got[at].1), bits(&listed), "{op} {}", got[at].0);
                 at += 1;
             }
         }

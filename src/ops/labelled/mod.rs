@@ -208,8 +208,8 @@ const PLACES: &str = details!(
 );
 const MASS: &str = details!(
     "The coordinates in pixels, averaged with the values as weights: float64, one number per axis along a last axis of the \
-     result. Sums are exact and rounded once. NaN where the values sum up to nothing, where any value is NaN, and for a \
-     label that does not occur."
+     result. Sums are exact and rounded once. Where the values sum up to 0 it is infinite or NaN, as in scipy; NaN where any \
+     value is, and for a label that does not occur."
 );
 const EXTREMA: &str = details!(
     "Four results: the values in the array's type and the positions as int64, one number per axis along a last axis; with \
