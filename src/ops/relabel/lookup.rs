@@ -1,4 +1,5 @@
-//! Rows of a sorted table by key, read page by page: a few pages are kept, since neighbours ask for the same ones.
+//! Rows of a sorted table by key, read page by page: pages are kept, since neighbours ask for the same ones, and narrow
+//! the search for others.
 
 use super::keys::zero;
 use crate::array::DType;
@@ -8,7 +9,9 @@ use crate::graph::Table;
 /// Rows of a page.
 pub(super) const PAGE: usize = 64;
 /// Pages that are kept.
-const PAGES: usize = 32;
+const PAGES: usize = 64;
+/// Words of a kept page besides its rows: its number and one, its first and its last key.
+const HEAD: usize = 5;
 
 /// What is made of the rows of a page: a word for each.
 pub(super) trait Rule: std::fmt::Debug + Send + Sync {
@@ -25,8 +28,10 @@ pub(super) struct Lookup<'a> {
     flips: [u64; 2],
     /// The keys of the first and the last row.
     ends: Option<[[u64; 2]; 2]>,
-    /// Per kept page: its number and one.
-    tags: &'a mut [u64],
+    /// Per kept page: what tells it.
+    heads: &'a mut [[u64; HEAD]],
+    /// The place of the page that was asked for last.
+    latest: usize,
     /// Per kept page: the columns of its keys, then its words.
     pages: &'a mut [u64],
 }
@@ -34,12 +39,13 @@ pub(super) struct Lookup<'a> {
 impl<'a> Lookup<'a> {
     /// Words of memory for a table with that many key columns.
     pub fn memory(columns: usize) -> usize {
-        PAGES * (1 + PAGE * (columns + 1))
+        PAGES * (HEAD + PAGE * (columns + 1))
     }
 
     pub fn new(table: &'a Table, columns: usize, rule: &'a dyn Rule, memory: &'a mut [u64]) -> Result<Self> {
-        let (tags, pages) = memory[..Self::memory(columns)].split_at_mut(PAGES);
-        tags.fill(0);
+        let (heads, pages) = memory[..Self::memory(columns)].split_at_mut(PAGES * HEAD);
+        heads.fill(0);
+        let (heads, _) = heads.as_chunks_mut();
         let mut flips = [0; 2];
         for (flip, column) in flips.iter_mut().zip(&table.spec.columns[..columns]) {
             if !matches!(column.dtype, DType::U64 | DType::I64) {
@@ -47,7 +53,7 @@ impl<'a> Lookup<'a> {
             }
             *flip = zero(column.dtype);
         }
-        let mut lookup = Lookup { table, rule, columns, flips, ends: None, tags, pages };
+        let mut lookup = Lookup { table, rule, columns, flips, ends: None, heads, latest: 0, pages };
         if table.rows > 0 {
             lookup.ends = Some([lookup.key_at(0)?, lookup.key_at(table.rows - 1)?]);
         }
@@ -64,39 +70,85 @@ impl<'a> Lookup<'a> {
     }
 
     /// The word of the row with that key; `None` where there is none.
+    #[inline]
     pub fn find(&mut self, key: [u64; 2]) -> Result<Option<u64>> {
+        match self.holds(self.latest, key) {
+            true => Ok(self.within(self.latest, key)),
+            false => self.find_elsewhere(key),
+        }
+    }
+
+    /// Whether the page kept there holds the key if any does.
+    fn holds(&self, place: usize, key: [u64; 2]) -> bool {
+        let [number, a, b, c, d] = self.heads[place];
+        number != 0 && [a, b] <= key && key <= [c, d]
+    }
+
+    fn find_elsewhere(&mut self, key: [u64; 2]) -> Result<Option<u64>> {
         let Some([mut below, mut above]) = self.ends else { return Ok(None) };
         if key < below || key > above {
             return Ok(None);
         }
-        // Pages that may hold it. Labels mostly lie evenly, so that a guess finds the page; halving bounds the search.
+        // Pages that may hold it: kept ones tell much of that.
         let (mut lo, mut hi) = (0, self.table.rows.div_ceil(PAGE as u64));
+        for (place, &[number, a, b, c, d]) in self.heads.iter().enumerate().filter(|(_, head)| head[0] != 0) {
+            let (first, last) = ([a, b], [c, d]);
+            if last < key {
+                if number > lo {
+                    (lo, below) = (number, last);
+                }
+            } else if first > key {
+                if number - 1 < hi {
+                    (hi, above) = (number - 1, first);
+                }
+            } else {
+                self.latest = place;
+                return Ok(self.within(place, key));
+            }
+        }
+        // Between them labels mostly lie evenly, so that a guess finds the page; halving bounds the search.
         let mut halve = false;
         while lo < hi {
             let middle = lo + (hi - lo) / 2;
             let page = if halve { middle } else { self.guess(key, [below, above], lo, hi) };
             halve = !halve;
-            let (slot, rows) = self.load(page)?;
-            let keys = |row: usize| -> [u64; 2] {
-                let at = slot + row;
-                [self.pages[at], if self.columns == 2 { self.pages[at + PAGE] } else { 0 }]
-            };
-            let (first, last) = (keys(0), keys(rows - 1));
+            let place = self.load(page)?;
+            let [_, a, b, c, d] = self.heads[place];
+            let (first, last) = ([a, b], [c, d]);
             if key < first {
                 (hi, above) = (page, first);
             } else if key > last {
                 (lo, below) = (page + 1, last);
             } else {
-                let (mut from, mut to) = (0, rows);
-                while from < to {
-                    let middle = from + (to - from) / 2;
-                    if keys(middle) < key { from = middle + 1 } else { to = middle }
-                }
-                let found = keys(from) == key;
-                return Ok(found.then(|| self.pages[slot + self.columns * PAGE + from]));
+                self.latest = place;
+                return Ok(self.within(place, key));
             }
         }
         Ok(None)
+    }
+
+    /// The word of the row with that key in the page that is kept there.
+    fn within(&self, place: usize, key: [u64; 2]) -> Option<u64> {
+        let slot = place * PAGE * (self.columns + 1);
+        let rows = self.rows_of(self.heads[place][0] - 1);
+        let (mut from, mut to) = (0, rows);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if self.key(slot, middle) < key { from = middle + 1 } else { to = middle }
+        }
+        let found = from < rows && self.key(slot, from) == key;
+        found.then(|| self.pages[slot + self.columns * PAGE + from])
+    }
+
+    /// The key of a row of the page that lies there.
+    #[inline]
+    fn key(&self, slot: usize, row: usize) -> [u64; 2] {
+        let at = slot + row;
+        [self.pages[at], if self.columns == 2 { self.pages[at + PAGE] } else { 0 }]
+    }
+
+    fn rows_of(&self, page: u64) -> usize {
+        (self.table.rows - page * PAGE as u64).min(PAGE as u64) as usize
     }
 
     /// The page, of those from `lo` to `hi`, where the key lies if keys lie evenly.
@@ -110,25 +162,26 @@ impl<'a> Lookup<'a> {
         (row / PAGE as u64).clamp(lo, hi - 1)
     }
 
-    /// Where a page lies, and how many rows it has.
-    fn load(&mut self, page: u64) -> Result<(usize, usize)> {
+    /// Keeps a page, and says at which place.
+    fn load(&mut self, page: u64) -> Result<usize> {
         let first = page * PAGE as u64;
-        let rows = (self.table.rows - first).min(PAGE as u64) as usize;
+        let rows = self.rows_of(page);
         let place = (page % PAGES as u64) as usize;
+        if self.heads[place][0] == page + 1 {
+            return Ok(place);
+        }
+        self.heads[place][0] = 0;
         let size = PAGE * (self.columns + 1);
         let slot = place * size;
-        if self.tags[place] == page + 1 {
-            return Ok((slot, rows));
-        }
-        self.tags[place] = 0;
         let (keys, words) = self.pages[slot..slot + size].split_at_mut(self.columns * PAGE);
         for (column, keys) in keys.chunks_exact_mut(PAGE).enumerate() {
             self.table.read(column, first, bytemuck::cast_slice_mut(&mut keys[..rows]))?;
             keys[..rows].iter_mut().for_each(|key| *key ^= self.flips[column]);
         }
         self.rule.words(self.table, first, &keys[..rows], &mut words[..rows])?;
-        self.tags[place] = page + 1;
-        Ok((slot, rows))
+        let ([a, b], [c, d]) = (self.key(slot, 0), self.key(slot, rows - 1));
+        self.heads[place] = [page + 1, a, b, c, d];
+        Ok(place)
     }
 }
 
