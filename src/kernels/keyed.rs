@@ -1,7 +1,7 @@
 //! Records by key: what is known of each object, in a table of fixed size with open addressing.
 //!
 //! A record is a row of 64-bit words: its key (one word or two), then cells. Cells only know how two records of one key
-//! become one: by adding long integers, by the smaller or larger word, by bits. All of that is exact and has no order, so
+//! become one: by adding long integers, by the smaller or larger word, by the smaller pair of words, by bits. All of that is exact and has no order, so
 //! it does not show how an image was cut, nor which records were put aside when the table was full.
 
 /// How the cells of two records of one key become one.
@@ -13,6 +13,8 @@ pub enum Cell {
     Least,
     /// A word of which the larger stays.
     Most,
+    /// Two words of which the smaller pair stays: what is sought, and where it is.
+    First,
     /// A word of flags.
     Flags,
 }
@@ -21,6 +23,7 @@ impl Cell {
     const fn words(self) -> usize {
         match self {
             Cell::Sum(words) => words,
+            Cell::First => 2,
             Cell::Least | Cell::Most | Cell::Flags => 1,
         }
     }
@@ -68,8 +71,8 @@ impl Layout {
         record.fill(0);
         record[..self.keys].copy_from_slice(key);
         for &(at, cell) in &self.cells {
-            if cell == Cell::Least {
-                record[at] = u64::MAX;
+            if matches!(cell, Cell::Least | Cell::First) {
+                record[at..at + cell.words()].fill(u64::MAX);
             }
         }
     }
@@ -81,6 +84,11 @@ impl Layout {
                 Cell::Sum(words) => add_words(&mut record[at..at + words], &other[at..at + words]),
                 Cell::Least => record[at] = record[at].min(other[at]),
                 Cell::Most => record[at] = record[at].max(other[at]),
+                Cell::First => {
+                    if other[at..at + 2] < record[at..at + 2] {
+                        record[at..at + 2].copy_from_slice(&other[at..at + 2]);
+                    }
+                }
                 Cell::Flags => record[at] |= other[at],
             }
         }
@@ -278,6 +286,24 @@ mod tests {
         }
         slots.clear(&mut records);
         assert_eq!(slots.used(), 0);
+    }
+
+    #[test]
+    fn of_two_places_the_first_with_the_smaller_key_stays() {
+        let mut layout = Layout::new(1);
+        let at = layout.add(Cell::First);
+        let record = |pair: Option<[u64; 2]>| {
+            let mut record = vec![0; layout.words()];
+            layout.clear(&[3], &mut record);
+            pair.into_iter().for_each(|pair| record[at..at + 2].copy_from_slice(&pair));
+            record
+        };
+        let pairs = [None, Some([5, 9]), Some([5, 7]), Some([6, 0]), Some([5, 8])];
+        for turn in 0..5 {
+            let mut all = record(None);
+            (0..5).for_each(|i| layout.join(&mut all, &record(pairs[(i + turn) % 5])));
+            assert_eq!(all[at..at + 2], [5, 7]);
+        }
     }
 
     #[test]

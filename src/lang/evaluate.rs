@@ -369,7 +369,7 @@ impl<'a> Evaluator<'a> {
             return false;
         }
         // `maximum(1, 2)` has all it needs, `maximum(2)` does not.
-        let needed = def.params.iter().take_while(|param| param.default.is_none()).count();
+        let needed = def.params.iter().take_while(|param| param.ty == Type::ArrayOrNumber).count();
         match first.ty {
             Type::Array => true,
             Type::ArrayOrNumber => positional.count() < needed,

@@ -1,5 +1,6 @@
 //! Histograms, as NumPy counts them.
 
+use super::labelled::{INDEX, LABELS, bins as by_label, labelled};
 use super::reduce::range;
 use super::scan::{Summary, for_each_slice, state};
 use super::{Args, INPUT, OpDef, Param, Type};
@@ -309,6 +310,9 @@ fn histogram(args: &Args) -> Result<Array> {
     }
     let nbins = nbins(args, "bins", 10)?;
     let range_given = given_range(args, spec.dtype)?;
+    if args.given("labels") || args.given("index") {
+        return labelled(args, "input", by_label(args, range_given, nbins)?);
+    }
     if args.given("axis") {
         return super::histograms::along(args, &input, &spec, nbins, range_given);
     }
@@ -336,7 +340,10 @@ pub static HISTOGRAM: OpDef = OpDef {
         data are float32 numbers, as in NumPy.\n\nWith `axis` there is a histogram for every position of the other axes, \
         all over the same bins (without `range` those of the whole array, which then costs a pass for every type): the \
         counts have those axes and the bins as their last one. They are counted in one sweep, every worker with counts of \
-        its own, which must fit into memory.",
+        its own, which must fit into memory.\n\nWith `labels` (an integer array of the same shape) it is scipy's \
+        measurement by label: only the counts, of the pixels with a label above 0, or with `index` of one label or of \
+        each of a list, along a last axis of the result; `index=\"all\"` gives a table of all labels above 0. `range` \
+        must be given, bins may be up to 4096, and edges are float64.",
     reference: "numpy.histogram",
     params: &[
         INPUT,
@@ -353,6 +360,8 @@ pub static HISTOGRAM: OpDef = OpDef {
             default: Some("none"),
             doc: "The axes to count along: letters (\"yx\"), a number or a list of numbers; none for all of them.",
         },
+        LABELS,
+        INDEX,
     ],
     returns: &[
         ("counts", "int64, one per bin; with `axis` the axes that stay come first."),
@@ -366,6 +375,7 @@ pub static HISTOGRAM: OpDef = OpDef {
         "histogram(input, bins=7, range=[-3, 50.5], axis=-1)",
         "histogram(input, axis=[0, -1])",
         "histogram(input, bins=3, axis=-1).bin_edges",
+        "histogram(input, 4, [0, 200], labels=input > 20, index=[1, 0, 7])",
     ],
     build: histogram,
 };

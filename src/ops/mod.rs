@@ -13,6 +13,7 @@ mod extrema;
 mod histogram;
 mod histograms;
 mod label;
+mod labelled;
 mod linear;
 pub(crate) mod map;
 mod measure;
@@ -23,6 +24,7 @@ mod pad;
 mod pca;
 mod rank;
 mod reduce;
+mod relabel;
 mod scan;
 mod select;
 mod shape;
@@ -157,6 +159,16 @@ pub static OPS: &[&OpDef] = &[
     &color::INVERT,
     &label::LABEL,
     &measure::MEASURE,
+    &labelled::SUM_LABELS,
+    &labelled::VARIANCE,
+    &labelled::STANDARD_DEVIATION,
+    &labelled::MINIMUM_POSITION,
+    &labelled::MAXIMUM_POSITION,
+    &labelled::EXTREMA_OF,
+    &labelled::CENTER_OF_MASS,
+    &labelled::AREA,
+    &labelled::FIND_OBJECTS,
+    &labelled::LABELED_COMPREHENSION,
     &components::APPLY_HYSTERESIS_THRESHOLD,
     &components::BINARY_FILL_HOLES,
     &components::REMOVE_SMALL_OBJECTS,
@@ -165,6 +177,9 @@ pub static OPS: &[&OpDef] = &[
     &components::KEEP_LARGEST,
     &components::FIND_BOUNDARIES,
     &components::EXPAND_LABELS,
+    &relabel::RELABEL_SEQUENTIAL,
+    &relabel::JOIN_SEGMENTATIONS,
+    &relabel::FILTER_LABELS,
 ];
 
 /// One operation as the user knows it.

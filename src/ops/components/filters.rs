@@ -1,4 +1,4 @@
-//! Filters on masks that look at the size of components or at where they lie.
+//! Filters that look at the size of objects or at where they lie: of the components of a mask, or of labels.
 
 use super::classes::{bordered, weak_and_strong};
 use super::stitch::filter;
@@ -7,9 +7,11 @@ use crate::error::Result;
 use crate::graph::Array;
 use crate::kernels::label::filter::{AtLeast, Largest, Marked};
 use crate::ops::label::{by_connectivity, by_structure, connected};
+use crate::ops::relabel;
 use crate::ops::{AXES, Arg, Args, OpDef, Param, Type, call};
 
-const MASK: Param = Param { name: "mask", ty: Type::Array, default: None, doc: "A bool array." };
+const MASK: Param =
+    Param { name: "mask", ty: Type::Array, default: None, doc: "A bool array, or an integer array of labels." };
 const CONNECTIVITY: Param = Param {
     name: "connectivity",
     ty: Type::Integer,
@@ -51,18 +53,21 @@ pub static BINARY_FILL_HOLES: OpDef = OpDef {
     build: fill_holes,
 };
 
-/// `skimage.morphology.remove_small_objects` for masks.
+/// `skimage.morphology.remove_small_objects`.
 pub static REMOVE_SMALL_OBJECTS: OpDef = OpDef {
     name: "remove_small_objects",
     family: "objects",
-    summary: "Removes the components of a mask that have at most `max_size` pixels.",
-    details: "Components with up to `max_size` pixels go. `min_size` may be given instead: components with fewer pixels \
+    summary: "Removes the components of a mask, or the labels, that have at most `max_size` pixels.",
+    details: "Objects with up to `max_size` pixels go. `min_size` may be given instead: objects with fewer pixels \
               go, which is what scikit-image's deprecated parameter says and did up to 0.25 (0.26 takes it for \
               `max_size`).\n\n\
-              The mask must be bool: integers are label images, from which scikit-image removes by label; give \
-              `input > 0` to go by component. Sizes count the whole component, however many slabs it lies in; memory \
-              does not depend on the number of components. Separate frames and channels of an array with named axes are \
-              taken one by one. The result is bool.",
+              Of a bool array the objects are its connected components. Sizes count the whole component, however many \
+              slabs it lies in; memory does not depend on the number of components. Separate frames and channels of an \
+              array with named axes are taken one by one. The result is bool.\n\n\
+              Integers are a label image, as for scikit-image: every label is an object, wherever its pixels lie, and \
+              `connectivity` and `axes` do not matter (give `input > 0` to go by component). Labels that stay keep \
+              their numbers and their type; labels below 0 are an error. Sizes go to scratch when there are many \
+              labels.",
     reference: "skimage.morphology.remove_small_objects",
     params: &[
         Param { name: "ar", ..MASK },
@@ -70,20 +75,22 @@ pub static REMOVE_SMALL_OBJECTS: OpDef = OpDef {
             name: "min_size",
             ty: Type::Number,
             default: Some("none"),
-            doc: "The fewest pixels of a component that stays; instead of max_size.",
+            doc: "The fewest pixels of an object that stays; instead of max_size.",
         },
         CONNECTIVITY,
         Param {
             name: "max_size",
             ty: Type::Number,
             default: Some("64"),
-            doc: "The most pixels of a component that goes.",
+            doc: "The most pixels of an object that goes.",
         },
         AXES,
     ],
-    returns: &[("mask", "bool")],
+    returns: &[("objects", "bool, or labels as ar")],
     examples: &[
         "remove_small_objects(input > 60, max_size=4)",
+        "remove_small_objects(label(input > 60), max_size=4)",
+        "remove_small_objects(cast(input, \"uint16\"), min_size=2)",
         "remove_small_objects(input > 90, min_size=3, connectivity=1, axes=[-1])",
         "remove_small_objects(input < 100)",
     ],
@@ -127,18 +134,21 @@ pub static REMOVE_SMALL_HOLES: OpDef = OpDef {
     build: remove_small_holes,
 };
 
-/// `skimage.segmentation.clear_border` for masks.
+/// `skimage.segmentation.clear_border`.
 pub static CLEAR_BORDER: OpDef = OpDef {
     name: "clear_border",
     family: "objects",
-    summary: "Removes the components of a mask that reach the border.",
-    details: "Components that hold a pixel within `buffer_size` of the outermost pixels go; with `mask`, those that \
-              hold a pixel where it is false, and `buffer_size` does not matter. Pixels are connected along all axes at \
-              once, as in scikit-image.\n\n\
-              `labels` must be bool: integers are label images, in which scikit-image clears by label; give `input > 0` \
-              to go by component. (So `bgval` has no use: cleared pixels are false.) Components are followed through the \
-              whole image; memory does not depend on their number. Separate frames and channels of an array with named \
-              axes are taken one by one, each with its own border. The result is bool.",
+    summary: "Removes the components of a mask, or the labels, that reach the border.",
+    details: "Objects that hold a pixel within `buffer_size` of the outermost pixels go; with `mask`, those that \
+              hold a pixel where it is false, and `buffer_size` does not matter. Separate frames and channels of an array \
+              with named axes each have their own border.\n\n\
+              Of a bool array the objects are its components, connected along all axes at once as in scikit-image, and \
+              cleared pixels are false. They are followed through the whole image; memory does not depend on their \
+              number. The result is bool.\n\n\
+              Integers are a label image: every label is an object, and cleared pixels become `bgval`. A label in \
+              several pieces goes as a whole (scikit-image clears the pieces that reach the border and leaves the \
+              others), and with a `bgval` the background stays 0 (scikit-image changes it where it reaches the border). \
+              Labels below 0 are an error.",
     reference: "skimage.segmentation.clear_border",
     params: &[
         Param { name: "labels", ..MASK },
@@ -146,59 +156,60 @@ pub static CLEAR_BORDER: OpDef = OpDef {
             name: "buffer_size",
             ty: Type::Integer,
             default: Some("0"),
-            doc: "How far from the border components are cleared: 0 is the outermost pixels.",
+            doc: "How far from the border objects are cleared: 0 is the outermost pixels.",
         },
-        Param { name: "bgval", ty: Type::Number, default: Some("0"), doc: "What cleared pixels become: 0." },
+        Param { name: "bgval", ty: Type::Integer, default: Some("0"), doc: "What cleared pixels of labels become." },
         Param {
             name: "mask",
             ty: Type::Array,
             default: Some("none"),
-            doc: "A bool array of the same shape; components that lie where it is false go.",
+            doc: "A bool array of the same shape; objects that lie where it is false go.",
         },
         AXES,
     ],
-    returns: &[("mask", "bool")],
+    returns: &[("objects", "bool, or labels as labels")],
     examples: &[
         "clear_border(input > 60)",
+        "clear_border(label(input > 90))",
+        "clear_border(label(input > 90, axes=[-1]), bgval=7, axes=[-1])",
+        "clear_border(cast(input, \"uint8\"), mask=input < 110)",
         "clear_border(input > 90, axes=[-1])",
         "clear_border(input < 90, mask=input < 110)",
     ],
     build: clear_border,
 };
 
-/// The largest component of a mask.
+/// The largest component of a mask, or the largest label.
 pub static KEEP_LARGEST: OpDef = OpDef {
     name: "keep_largest",
     family: "objects",
-    summary: "Keeps the largest component of a mask.",
+    summary: "Keeps the largest component of a mask, or the largest label.",
     details: "The component with the most pixels stays; of several the one whose first pixel comes first in raster \
               order, as `np.bincount(labels.ravel())[1:].argmax() + 1` chooses it. Of an array with named axes it is the \
-              largest of all frames and channels together. The mask must be bool: integers are label images; give \
-              `input > 0` to go by component. Sizes count the whole component, and memory does not depend on the number \
-              of components. The result is bool.",
+              largest of all frames and channels together. Sizes count the whole component, and memory does not depend on \
+              the number of components. The result is bool.\n\n\
+              Integers are a label image: the label with the most pixels stays, the smallest of several, and \
+              `connectivity` and `axes` do not matter (give `input > 0` to go by component). Labels below 0 are an \
+              error.",
     reference: "scipy.ndimage.label, numpy.bincount, numpy.argmax",
     params: &[MASK, CONNECTIVITY, AXES],
-    returns: &[("mask", "bool")],
-    examples: &["keep_largest(input > 60)", "keep_largest(input < 90, connectivity=1, axes=[-1])"],
+    returns: &[("object", "bool, or labels as mask")],
+    examples: &[
+        "keep_largest(input > 60)",
+        "keep_largest(input < 90, connectivity=1, axes=[-1])",
+        "keep_largest(label(input > 60))",
+        "keep_largest(cast(input, \"int16\"))",
+    ],
     build: keep_largest,
 };
 
-/// Whether an array stands for labels, one value per object, and not for a mask.
-fn is_label_image(spec: &ArraySpec) -> bool {
-    spec.dtype.is_integer() && spec.dtype != DType::Bool
-}
-
-/// A mask whose components are meant.
-fn mask(args: &Args, name: &str) -> Result<(Array, ArraySpec)> {
+/// A mask, whose components are meant, or labels, one value per object.
+fn objects(args: &Args, name: &str) -> Result<(Array, ArraySpec)> {
     let (array, spec) = (args.array(name)?, args.spec(name)?);
-    if is_label_image(&spec) {
-        return Err(args.error(format!(
-            "`{name}` is {}, a label image; this works on the components of a mask: give `… > 0`",
-            spec.dtype
-        )));
-    }
-    if spec.dtype != DType::Bool {
-        return Err(args.error(format!("`{name}` must be a bool array, not {}", spec.dtype)));
+    if spec.dtype.is_float() {
+        return Err(
+            args.error(format!("`{name}` must be a bool array or an integer array of labels, not {}", spec.dtype))
+        );
     }
     if spec.rank() == 0 {
         return Err(args.error(format!("`{name}` must be an array, not a scalar")));
@@ -239,9 +250,13 @@ fn least(args: &Args, min_size: &str) -> Result<u64> {
 }
 
 fn remove_small_objects(args: &Args) -> Result<Array> {
-    let (mask, spec) = mask(args, "ar")?;
+    let (array, spec) = objects(args, "ar")?;
     let structure = by_connectivity(args, &spec)?;
-    filter(args.name(), &mask, &structure, AtLeast { pixels: least(args, "min_size")? })
+    let pixels = least(args, "min_size")?;
+    match spec.dtype {
+        DType::Bool => filter(args.name(), &array, &structure, AtLeast { pixels }),
+        _ => Ok(relabel::at_least(args.name(), &array, &spec, pixels)),
+    }
 }
 
 fn remove_small_holes(args: &Args) -> Result<Array> {
@@ -251,16 +266,24 @@ fn remove_small_holes(args: &Args) -> Result<Array> {
 }
 
 fn clear_border(args: &Args) -> Result<Array> {
-    let (labels, spec) = mask(args, "labels")?;
+    let (labels, spec) = objects(args, "labels")?;
     let axes = args.filter_axes(&spec)?;
     let structure = connected(spec.rank(), &axes, axes.len()).map_err(|e| args.error(e))?;
-    if args.number("bgval", 0.0)? != 0.0 {
+    let (is_mask, bgval) = (spec.dtype == DType::Bool, args.integer("bgval", 0)?);
+    if is_mask && bgval != 0 {
         return Err(args.error("`bgval` must be 0: a cleared pixel of a mask is false"));
     }
-    let classes = match args.given("mask") {
-        true => weak_and_strong(&labels, &outside(args, &spec)?, &spec),
-        false => bordered(&labels, &spec, &axes, border(args, &spec, &axes)?),
+    let mask = match is_mask {
+        true => labels.clone(),
+        false => call("not_equal", vec![Arg::Array(labels.clone()), Arg::Int(0)], vec![])?,
     };
+    let classes = match args.given("mask") {
+        true => weak_and_strong(&mask, &outside(args, &spec)?, &spec),
+        false => bordered(&mask, &spec, &axes, border(args, &spec, &axes)?),
+    };
+    if !is_mask {
+        return relabel::unmarked(args, &labels, &spec, &classes, bgval);
+    }
     filter(args.name(), &classes, &structure, Marked { stay: false })
 }
 
@@ -285,7 +308,10 @@ fn border(args: &Args, spec: &ArraySpec, axes: &[usize]) -> Result<u64> {
 }
 
 fn keep_largest(args: &Args) -> Result<Array> {
-    let (mask, spec) = mask(args, "mask")?;
+    let (array, spec) = objects(args, "mask")?;
     let structure = by_connectivity(args, &spec)?;
-    filter(args.name(), &mask, &structure, Largest)
+    match spec.dtype {
+        DType::Bool => filter(args.name(), &array, &structure, Largest),
+        _ => Ok(relabel::largest(args.name(), &array, &spec)),
+    }
 }

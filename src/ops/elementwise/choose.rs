@@ -8,6 +8,7 @@ use super::{X, X1, X2, cast};
 use crate::array::{DType, Scalar, ViewMut, with_dtype};
 use crate::error::Result;
 use crate::graph::Array;
+use crate::ops::labelled::{Asked, INDEX, LABELS, labelled};
 use crate::ops::{Arg, Args, OpDef, Param, Type};
 
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +69,11 @@ fn choose<T: Numeric + Loads>(function: Function, operands: &[Feed<'_>], out: &m
     }
 }
 
-fn extremum(args: &Args, function: Function) -> Result<Array> {
-    let operands = Operand::read_all(args)?;
+fn extremum(args: &Args, function: Function, by_label: Asked) -> Result<Array> {
+    if args.given("labels") || args.given("index") {
+        return labelled(args, "x1", by_label);
+    }
+    let operands = vec![Operand::read(args, "x1")?, Operand::read(args, "x2")?];
     if let Some(known) = fold::constant(args.name(), &operands)? {
         return Ok(known);
     }
@@ -209,34 +213,41 @@ fn clip(args: &Args) -> Result<Array> {
     pointwise(args.name(), &operands, spec.dtype, spec.dtype, Clip { low, high })
 }
 
-const KEPT: &str = "Keeps the element type where the operands agree on it, else gives NumPy's common type; a literal \
+const BY_LABEL: &str = "Keeps the element type where the operands agree on it, else gives NumPy's common type; a literal \
     must fit into it, and a computed scalar takes the type of an array of floats. Arrays broadcast: named axes by \
-    name, others from the right, axes of length one repeat.";
+    name, others from the right, axes of length one repeat.\n\nWith `labels=` instead of a second operand it is scipy's \
+    measurement by label, as `min` and `max` have it: of the pixels with a label above 0, or of each label in `index`.";
+
+const X2_OR_LABELS: Param = Param { default: Some("none"), ..X2 };
 
 /// `minimum`
 pub static MINIMUM: OpDef = OpDef {
     name: "minimum",
     family: "elementwise",
-    summary: "The smaller of two, element by element; NaN wins.",
-    details: KEPT,
-    reference: "numpy.minimum",
-    params: &[X1, X2],
+    summary: "The smaller of two, element by element; NaN wins. With labels: the smallest element of each.",
+    details: BY_LABEL,
+    reference: "numpy.minimum; with labels scipy.ndimage.minimum",
+    params: &[X1, X2_OR_LABELS, LABELS, INDEX],
     returns: &[("result", "The smaller elements.")],
-    examples: &["minimum(input, 10)", "minimum(input, mean(input))"],
-    build: |args| extremum(args, Function::Minimum),
+    examples: &[
+        "minimum(input, 10)",
+        "minimum(input, mean(input))",
+        "minimum(input, labels=label(input > 60), index=[1, 2])",
+    ],
+    build: |args| extremum(args, Function::Minimum, Asked::Minimum),
 };
 
 /// `maximum`
 pub static MAXIMUM: OpDef = OpDef {
     name: "maximum",
     family: "elementwise",
-    summary: "The larger of two, element by element; NaN wins.",
-    details: KEPT,
-    reference: "numpy.maximum",
-    params: &[X1, X2],
+    summary: "The larger of two, element by element; NaN wins. With labels: the largest element of each.",
+    details: BY_LABEL,
+    reference: "numpy.maximum; with labels scipy.ndimage.maximum",
+    params: &[X1, X2_OR_LABELS, LABELS, INDEX],
     returns: &[("result", "The larger elements.")],
-    examples: &["maximum(input, 10)", "maximum(0, input)"],
-    build: |args| extremum(args, Function::Maximum),
+    examples: &["maximum(input, 10)", "maximum(0, input)", "maximum(input, labels=input > 60)"],
+    build: |args| extremum(args, Function::Maximum, Asked::Maximum),
 };
 
 /// `abs`

@@ -2,10 +2,10 @@
 
 mod fields;
 mod local;
-mod pixel;
+pub(crate) mod pixel;
 mod property;
 mod row;
-mod runs;
+pub(crate) mod runs;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -76,6 +76,11 @@ pub static MEASURE: OpDef = OpDef {
     ],
     build,
 };
+
+/// The name that the columns of a property have, from any of its names.
+pub(crate) fn name_of(property: &str) -> Option<&'static str> {
+    Property::from_name(property).map(Property::name)
+}
 
 /// More arrays cannot stream by.
 const STREAMS: usize = 8;

@@ -23,6 +23,11 @@ impl Room {
     /// What runs use.
     pub const USUAL: Room = Room { table: 1 << 20, page: 16 << 10, fan: 32 };
 
+    /// Bytes of the records of a worker: at least four fit.
+    pub fn state_bytes(&self, layout: &Layout) -> u64 {
+        self.table.max(4 * (layout.words() as u64 * 8 + 4)) + self.page + (16 << 10)
+    }
+
     /// Bytes of a merge: a page for every run and the one that is written.
     pub fn merge_bytes(&self, layout: &Layout) -> u64 {
         (self.fan as u64 + 1) * self.page.max(layout.words() as u64 * 8) + 8 * layout.words() as u64

@@ -19,6 +19,7 @@ pub(crate) use whole::range;
 use crate::array::{ArraySpec, DType, Element, Spec};
 use crate::error::{Error, Result};
 use crate::graph::Array;
+use crate::ops::labelled::{Asked, INDEX, LABELS, labelled};
 use crate::ops::{Args, INPUT, OpDef, Param, Type, call};
 use column::Columns;
 use gather::Gather;
@@ -100,7 +101,25 @@ pub(crate) fn reduced(input: &Array, spec: &ArraySpec, statistic: Statistic, alo
     })
 }
 
+/// Whether pixels are measured by label.
+fn by_label(args: &Args) -> bool {
+    ["labels", "index"].iter().any(|name| args.has(name) && args.given(name))
+}
+
 fn reduce(args: &Args, statistic: Statistic) -> Result<Array> {
+    if by_label(args) {
+        let asked = match statistic {
+            Statistic::Sum => Asked::Sum,
+            Statistic::Mean => Asked::Mean,
+            Statistic::Min => Asked::Minimum,
+            Statistic::Max => Asked::Maximum,
+            Statistic::Var { ddof } => Asked::Variance { ddof },
+            Statistic::Std { ddof } => Asked::Deviation { ddof },
+            Statistic::ArgMin => Asked::MinimumPosition,
+            Statistic::ArgMax => Asked::MaximumPosition,
+        };
+        return labelled(args, "input", asked);
+    }
     let (input, spec) = (args.array("input")?, args.spec("input")?);
     match statistic {
         Statistic::Min | Statistic::Max if spec.rank() == 0 => Ok(input),
@@ -159,6 +178,9 @@ fn best_first<T: Element>(x: T, greatest: bool) -> u64 {
 }
 
 fn quantile_of(args: &Args, sought: Quantile) -> Result<Array> {
+    if by_label(args) {
+        return labelled(args, "input", Asked::Median);
+    }
     let (input, spec) = (args.array("input")?, args.spec("input")?);
     if spec.rank() == 0 {
         return Err(args.error("takes an array, not a scalar"));
@@ -211,9 +233,17 @@ macro_rules! reduction {
 }
 
 macro_rules! details {
-    ($text:literal) => {
+    (by label $($text:tt)+) => {
         concat!(
-            $text,
+            details!($($text)+),
+            "\n\nWith `labels` (an integer array of the same shape) the pixels are measured by label instead, as by scipy's \
+             ndimage: those with a label above 0 together, or with `index` the pixels of one label, or of each label of a \
+             list, in an array of its shape; `index=\"all\"` gives a table of all labels above 0. See `sum_labels`."
+        )
+    };
+    ($($text:tt)+) => {
+        concat!(
+            $($text)+,
             "\n\nWithout `axis` the result is one number. Otherwise the named axes go and the others stay with their names \
              and pixel sizes, so that the result of a named array goes back to it by name: `img - mean(img, axis=\"t\")`. \
              Arrays without names go back from the right as in NumPy: after reducing any but the first axes, give \
@@ -222,27 +252,38 @@ macro_rules! details {
     };
 }
 
-const QUANTILE: &str = details!(
+macro_rules! quantiles {
+    () => {
     "float64, whatever the array's type, and exact: the elements in their order, between two neighbours linearly, as \
      NumPy's default method. Of a whole image they are found by counting, 16 bits of the elements per sweep: one sweep \
      for 8 and 16 bits, two for 32, four for 64. Along axes every column of the array is held in memory, unless counts of \
      all values of 8- and 16-bit types need less. NaN if any element is; infinities \
      are elements like others (NumPy gives NaN beside them); an error for an empty image."
+    };
+}
+
+const QUANTILE: &str = details!(quantiles!());
+const MEDIAN_TEXT: &str = details!(
+    by label quantiles!(),
+    " By label: values are counted by label and value, on scratch where they are many (24 to 48 bytes for each pixel of \
+     noise); NaN for a label that does not occur, for which scipy gives some element."
 );
 const SUMS: &str = details!(
+    by label
     "In float64. The elements of integers and of whole images are summed without rounding and the result is rounded at \
      the end; so are those of float arrays where there are few results. Other sums of floats are taken in float64 in a \
      fixed order, with a relative error of at most n·2⁻⁵³ of the sum of magnitudes of n elements. The result depends \
      neither on the order nor on the tiling. NaN propagates. The mean of nothing is NaN."
 );
 const SUM_TEXT: &str = details!(
+    by label
     "uint64 for unsigned integers, int64 for signed ones and masks (exact; an error where it does not fit), float64 for \
      floats: exact and rounded once for whole images and where there are few results, else summed in float64 in a fixed \
      order, with a relative error of at most n·2⁻⁵³ of the sum of magnitudes of n elements. Depends neither on the order \
      nor on the tiling. NaN propagates."
 );
-const EXTREME: &str =
-    details!("In the array's type. NaN if any element is; an error for nothing. -0 counts as smaller than 0.");
+const EXTREME: &str = details!(by label "In the array's type. NaN if any element is; an error for nothing. -0 counts as smaller than 0. By \
+    label: 0, as in scipy, for a label that does not occur.");
 const PLACE: &str = details!(
     "int64: the position along `axis`, or without it in the whole array in C order. Of equal elements the first counts; \
      zeros of both signs are equal. The first NaN comes before any number."
@@ -254,9 +295,15 @@ reduction!(
     "min",
     "The smallest element, of the image or along axes.",
     EXTREME,
-    [AXIS_OF, KEEPDIMS],
+    [AXIS_OF, KEEPDIMS, LABELS, INDEX],
     "The minimum.",
-    &["min(input)", "input - min(input)", "min(input, axis=0)", "min(input, axis=-1, keepdims=true)"],
+    &[
+        "min(input)",
+        "input - min(input)",
+        "min(input, axis=0)",
+        "min(input, axis=-1, keepdims=true)",
+        "min(input, labels=input > 50)"
+    ],
     |args| reduce(args, Statistic::Min)
 );
 reduction!(
@@ -264,14 +311,15 @@ reduction!(
     "max",
     "The largest element, of the image or along axes.",
     EXTREME,
-    [AXIS_OF, KEEPDIMS],
+    [AXIS_OF, KEEPDIMS, LABELS, INDEX],
     "The maximum.",
     &[
         "max(input)",
         "input / max(input)",
         "max(input, axis=-1)",
         "input - max(input, axis=0, keepdims=true)",
-        "max(input, keepdims=true)"
+        "max(input, keepdims=true)",
+        "max(input, labels=label(input > 60), index=[2, 1, 50])"
     ],
     |args| reduce(args, Statistic::Max)
 );
@@ -280,14 +328,16 @@ reduction!(
     "mean",
     "The mean, of the image or along axes.",
     SUMS,
-    [AXIS_OF, KEEPDIMS],
+    [AXIS_OF, KEEPDIMS, LABELS, INDEX],
     "The mean, float64.",
     &[
         "mean(input)",
         "input > mean(input)",
         "mean(input, axis=0)",
         "input - mean(input, axis=-1, keepdims=true)",
-        "mean(input, axis=[0, -1])"
+        "mean(input, axis=[0, -1])",
+        "mean(input, labels=label(input > 60), index=[2, 1, 50])",
+        "mean(input, labels=label(input > 60), index=\"all\")"
     ],
     |args| reduce(args, Statistic::Mean)
 );
@@ -296,7 +346,7 @@ reduction!(
     "std",
     "The standard deviation, of the image or along axes.",
     SUMS,
-    [AXIS_OF, KEEPDIMS, DDOF],
+    [AXIS_OF, KEEPDIMS, DDOF, LABELS, INDEX],
     "The standard deviation, float64; NaN where there are no more than ddof elements.",
     &[
         "std(input)",
@@ -313,9 +363,9 @@ reduction!(
     "var",
     "The variance, of the image or along axes.",
     SUMS,
-    [AXIS_OF, KEEPDIMS, DDOF],
+    [AXIS_OF, KEEPDIMS, DDOF, LABELS, INDEX],
     "The variance, float64; NaN where there are no more than ddof elements.",
-    &["var(input)", "var(input, axis=0)", "var(input, axis=-1, ddof=1)"],
+    &["var(input)", "var(input, axis=0)", "var(input, axis=-1, ddof=1)", "var(input, labels=input > 9, ddof=2)"],
     |args| reduce(args, Statistic::Var { ddof: ddof(args)? })
 );
 reduction!(
@@ -323,14 +373,15 @@ reduction!(
     "sum",
     "The sum, of the image or along axes.",
     SUM_TEXT,
-    [AXIS_OF, KEEPDIMS],
+    [AXIS_OF, KEEPDIMS, LABELS, INDEX],
     "The sum.",
     &[
         "sum(input)",
         "sum(input > 3)",
         "sum(input, axis=0)",
         "sum(input, axis=-1, keepdims=true)",
-        "sum(input > 3, axis=[-1])"
+        "sum(input > 3, axis=[-1])",
+        "sum(input, labels=cast(input, \"int8\"), index=[3, -100, 0, 3])"
     ],
     |args| reduce(args, Statistic::Sum)
 );
@@ -389,15 +440,17 @@ reduction!(
     MEDIAN,
     "median",
     "The median, of the image or along axes.",
-    QUANTILE,
-    [AXIS_OF, KEEPDIMS],
+    MEDIAN_TEXT,
+    [AXIS_OF, KEEPDIMS, LABELS, INDEX],
     "The median, float64.",
     &[
         "median(input)",
         "input > median(input)",
         "median(input, axis=0)",
         "median(input, axis=-1, keepdims=true)",
-        "median(input, axis=[0, -1])"
+        "median(input, axis=[0, -1])",
+        "median(input, labels=input > 60)",
+        "median(input, labels=label(input > 60), index=[1, 4, 2])"
     ],
     |args| quantile_of(args, Quantile { part: 0.5, middle: true })
 );
