@@ -3,7 +3,7 @@
 use crate::array::{ArraySpec, Buffer, Region, View, ViewMut, copy, for_each_row, merge_axes};
 use crate::error::{Bytes, Error, Result};
 use crate::graph::Store;
-use crate::sys::{read_exact_at, write_all_at};
+use crate::sys::{is_memory_backed, read_exact_at, write_all_at};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,6 +51,13 @@ impl Scratch {
         let Some(folder) = &self.folder else {
             return Err(Error::Scratch("there is no folder for intermediates".into()));
         };
+        // Where that is certain beforehand the run was refused; whether tables outgrow memory shows only now.
+        if is_memory_backed(folder) {
+            return Err(Error::Scratch(format!(
+                "{} is memory (tmpfs), and intermediates are needed; name a folder on a disk with --scratch-dir",
+                folder.display()
+            )));
+        }
         let file = tempfile::tempfile_in(folder).map_err(|e| self.error("cannot create scratch", e))?;
         Ok(ScratchFile { scratch: self.clone(), file, len: Mutex::new(0) })
     }
