@@ -86,3 +86,26 @@ fn a_table_is_saved_as_parquet() {
     assert_eq!(done.code, Some(2), "{}", done.err);
     assert!(done.err.contains("{stem}.parquet"), "{}", done.err);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_outgrows_memory_lies_beside_the_table() {
+    let folder = Folder::new();
+    folder.bytes("board.npy", &[900, 900], |i| ((i / 900 + i % 900) % 2) as u8);
+    let pipeline = "measure(label(input), properties=[\"area\", \"centroid\"])";
+    let args = ["run", "board.npy", "t.csv", pipeline, "--memory-limit", "32MiB", "--json", "-q"];
+    // Scratch in a folder that is memory would be refused.
+    let output = folder.command(&args).env("TMPDIR", "/dev/shm").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["scratch_bytes"].as_u64() > Some(405_000 * 30), "{report}");
+    assert!(report["peak_bytes"].as_u64() <= Some(32 << 20), "{report}");
+    let text = fs::read_to_string(folder.path("t.csv")).unwrap();
+    assert_eq!(text.lines().count(), 405_001);
+    assert_eq!(text.lines().last(), Some("405000,1,899,898"));
+    assert_eq!(folder.names(), ["board.npy", "t.csv"]);
+    if fs::read_to_string("/proc/mounts").is_ok_and(|mounts| mounts.contains("tmpfs /dev/shm ")) {
+        let more = ["--overwrite", "--scratch-dir", "/dev/shm"];
+        folder.refuses(&[&args[..], &more[..]].concat(), 3, "tmpfs");
+    }
+}

@@ -34,20 +34,18 @@ const FIRST: usize = 3;
 impl Kept {
     /// The layouts of all records.
     pub fn layouts(fields: &Fields) -> Vec<Layout> {
-        let values = if fields.quantiles.is_empty() { 0 } else { fields.channels.len() };
         let rows = fields.hull.is_some().then(row_layout);
-        let values = (0..values).map(|_| Layout::new(2));
+        let values = (0..fields.ranked_channels()).map(|_| Layout::new(2));
         [fields.layout.clone()].into_iter().chain(rows).chain(values).collect()
     }
 
     pub fn new(fields: &Fields, room: Room, stores: &Stores) -> Result<Self> {
-        let mut all = Self::layouts(fields).into_iter().map(|layout| Records::new(layout, room, stores.clone()));
-        let objects = match all.next() {
-            Some(objects) => objects?,
-            None => Records::new(fields.layout.clone(), room, stores.clone())?,
-        };
-        let rows = if fields.hull.is_some() { all.next().transpose()? } else { None };
-        Ok(Kept { objects, rows, values: all.collect::<Result<_>>()? })
+        let records = |layout| Records::new(layout, room, stores.clone());
+        Ok(Kept {
+            objects: records(fields.layout.clone())?,
+            rows: fields.hull.map(|_| records(row_layout())).transpose()?,
+            values: (0..fields.ranked_channels()).map(|_| records(Layout::new(2))).collect::<Result<_>>()?,
+        })
     }
 
     /// Takes in that `len` pixels of an object lie in a row.
@@ -148,6 +146,11 @@ impl Group {
 }
 
 impl Fields {
+    /// How many channels all values are kept of.
+    fn ranked_channels(&self) -> usize {
+        if self.quantiles.is_empty() { 0 } else { self.channels.len() }
+    }
+
     /// All quantiles of the values of one object, of which there are `count`.
     fn quantiles_of(
         &self,
