@@ -228,7 +228,7 @@ impl<'a> Run<'a> {
         let context = Context {
             resources: &self.resources,
             budget: self.budget.unwrap_or(&own),
-            scratch: Scratch::new(self.scratch_folder().as_deref(), self.resources.scratch),
+            scratch: Scratch::new(self.scratch_folder().as_deref(), self.resources.scratch, &self.cancel),
             observer: self.observer,
             cancel: &self.cancel,
         };

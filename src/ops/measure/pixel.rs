@@ -353,6 +353,12 @@ mod tests {
         check(DType::F32, &[f32::MIN_POSITIVE / 4.0, 1.5, -f32::MAX, f32::MAX, 1e-20]);
         check(DType::F32, &[f32::NAN, 1.0]);
         check(DType::F64, &[f64::INFINITY, 1.0, 2.0]);
+        // More than a piece, of exponents near and far.
+        for (near, far) in [(3, 5), (240, 1500)] {
+            let value = |i: i32, range: i32| f64::from(i * 7919 % 1009 - 400) * 2f64.powi(i % range - range / 2);
+            check(DType::F32, &(0..5000).map(|i| value(i, near) as f32).collect::<Vec<_>>());
+            check(DType::F64, &(0..5000).map(|i| value(i, far)).collect::<Vec<_>>());
+        }
         check(DType::U8, &[255u8, 0, 7]);
         check(DType::I16, &[i16::MIN, 5, i16::MAX]);
         check(DType::U64, &[u64::MAX, u64::MAX - 3, 0]);
