@@ -11,7 +11,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ struct Append<'a> {
 
 impl Write for Append<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let file = self.out.file().map_err(|e| std::io::Error::new(ErrorKind::Other, e.to_string()))?;
+        let file = self.out.file().map_err(|e| std::io::Error::other(e.to_string()))?;
         sys::write_all_at(file, bytes, self.at)?;
         self.at += bytes.len() as u64;
         Ok(bytes.len())
