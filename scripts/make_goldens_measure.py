@@ -46,8 +46,10 @@ SECOND = ["inertia_tensor", "inertia_tensor_eigvals", "axis_major_length", "axis
 FLAT = ["eccentricity", "orientation"]
 MOMENTS = ["moments", "moments_central"]
 LOCAL = ["euler_number"]
-LOCAL_FLAT = ["perimeter"]
-INTENSITY = ["intensity_mean", "intensity_min", "intensity_max", "intensity_std", "centroid_weighted"]
+LOCAL_FLAT = ["perimeter", "perimeter_crofton"]
+HULL = ["area_convex", "solidity", "feret_diameter_max"]
+INTENSITY = ["intensity_mean", "intensity_min", "intensity_max", "intensity_std", "intensity_median", "centroid_weighted"]
+PERCENTILES = [0, 5, 33.3, 50, 97.5, 100]
 
 inputs, cases = {}, []
 
@@ -71,11 +73,15 @@ def add(labels, intensity, dtype, properties):
         img = image(l.shape, dtype)
         save(intensity, img)
     table = regionprops_table(np.maximum(l, 0), img.astype("f8") if img is not None and img.dtype == "f4" else img, properties=properties)
-    n = l.ndim
+    if img is not None:
+        for p in PERCENTILES:
+            own = [np.percentile(img[l == k].astype("f8"), p) for k in table["label"]]
+            table[f"intensity_percentile-{p}"] = np.array(own)
+    names = [k for k in table if k.startswith("intensity_percentile")]
     # Moments whose orders add up to more than three are not measured.
     keep = lambda k: not k.startswith("moments") or sum(int(p) for p in k.split("-")[1:]) <= 3
     columns = {k: [cell(v) for v in table[k]] for k in table if keep(k)}
-    cases.append(dict(labels=labels, intensity=intensity, properties=properties, columns=columns))
+    cases.append(dict(labels=labels, intensity=intensity, properties=properties + names, columns=columns))
 
 
 def main():
@@ -86,6 +92,8 @@ def main():
         add(name, None, None, SHAPE)
         add(name, None, None, ["label"] + SECOND + (FLAT if flat_only else []))
         add(name, None, None, ["label"] + LOCAL + (LOCAL_FLAT if flat_only else []))
+        if flat_only:
+            add(name, None, None, ["label"] + HULL)
     for name in ["scattered", "wide"]:
         add(name, None, None, ["label"] + MOMENTS)
     for dtype in ["uint8", "uint16", "int16", "float32", "float64", "uint64", "int64"]:

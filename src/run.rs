@@ -57,6 +57,7 @@ pub struct Run<'a> {
     resources: Resources,
     budget: Option<&'a Budget>,
     scratch_dir: Option<PathBuf>,
+    scratch_beside: Option<PathBuf>,
     observer: &'a dyn Observer,
     cancel: Cancel,
 }
@@ -84,6 +85,7 @@ impl<'a> Run<'a> {
             },
             budget: None,
             scratch_dir: None,
+            scratch_beside: None,
             observer: &Quiet,
             cancel: Cancel::new(),
         }
@@ -117,6 +119,13 @@ impl<'a> Run<'a> {
     /// scratch must name one.
     pub fn scratch_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch_dir = Some(folder.into());
+        self
+    }
+
+    /// A file that the caller makes of what the run gives: intermediates go into its folder where the run writes no file
+    /// itself and no folder is named.
+    pub fn scratch_beside(mut self, path: impl AsRef<Path>) -> Self {
+        self.scratch_beside.get_or_insert_with(|| folder_of(path.as_ref()).to_path_buf());
         self
     }
 
@@ -166,7 +175,7 @@ impl<'a> Run<'a> {
         let path = path.as_ref();
         let name = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a UTF-8 path", path.display())))?;
         let Some(spec) = array.array_spec() else {
-            return Err(Error::Usage(format!("{name}: a table is saved as .csv")));
+            return Err(Error::Usage(format!("{name}: a table is saved as .csv or .parquet, when the run is over")));
         };
         let sink = crate::io::create_with(name, spec, options)?;
         Ok(self.sink(array, sink))
@@ -219,16 +228,16 @@ impl<'a> Run<'a> {
         let context = Context {
             resources: &self.resources,
             budget: self.budget.unwrap_or(&own),
-            scratch: Scratch::new(self.scratch_folder().as_deref(), self.resources.scratch),
+            scratch: Scratch::new(self.scratch_folder().as_deref(), self.resources.scratch, &self.cancel),
             observer: self.observer,
             cancel: &self.cancel,
         };
         exec::run(plan, &mut self.outputs, &context)
     }
 
-    /// Whether any output is a file.
-    pub fn writes_files(&self) -> bool {
-        self.sinks().next().is_some()
+    /// Whether there is a folder for intermediates.
+    pub fn has_scratch(&self) -> bool {
+        self.scratch_folder().is_some()
     }
 
     fn sinks(&self) -> impl Iterator<Item = &dyn Sink> {
@@ -240,7 +249,7 @@ impl<'a> Run<'a> {
 
     fn scratch_folder(&self) -> Option<PathBuf> {
         let beside = || self.sinks().next().map(|s| folder_of(s.path()).to_path_buf());
-        self.scratch_dir.clone().or_else(beside)
+        self.scratch_dir.clone().or_else(beside).or_else(|| self.scratch_beside.clone())
     }
 
     fn check_inputs(&self) -> Result<()> {

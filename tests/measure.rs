@@ -73,6 +73,21 @@ fn tables_are_those_of_scikit_image() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+#[test]
+fn the_surface_of_balls() {
+    for radius in [4.3f64, 9.7] {
+        let n = 2 * radius.ceil() as u64 + 3;
+        let far = |i: u64| (i as f64 - radius.ceil() - 1.2).powi(2);
+        let inside = |i: u64| far(i / n / n) + far(i / n % n) + far(i % n) <= radius * radius;
+        let ball: Vec<u8> = (0..n * n * n).map(|i| 7 * u8::from(inside(i))).collect();
+        let ball = memory(ArraySpec::unnamed(&[n, n, n], DType::U8), &ball);
+        let measured = ball.call("measure", [Arg::None, "surface_area".into()], []).unwrap();
+        let got = column(&table(&measured, Run::new().tile(&[5, 4, 7])), "surface_area")[0];
+        let wanted = 4.0 * std::f64::consts::PI * radius * radius;
+        assert!((got / wanted - 1.0).abs() < 0.02, "{got}, not {wanted}");
+    }
+}
+
 fn memory<T: bytemuck::Pod>(spec: ArraySpec, values: &[T]) -> Array {
     let mut array = MemArray::zeros(spec).unwrap();
     array.data.bytes_mut().copy_from_slice(bytemuck::cast_slice(values));
@@ -97,6 +112,7 @@ fn tiling_is_invisible() {
         vec!["area", "bbox", "centroid", "moments_central", "touches_border"],
         vec!["intensity_std", "centroid_weighted", "intensity_min", "intensity_sum"],
         vec!["moments", "intensity_mean", "intensity_max", "extent"],
+        vec!["intensity_median", "intensity_percentile-97.5", "intensity_percentile-0"],
     ];
     for seed in 0..60 {
         let mut random = Random(seed * 91 + 1);
@@ -104,7 +120,7 @@ fn tiling_is_invisible() {
         let whole_numbers = graph("cast(input, \"int8\")", &intensity).unwrap();
         let mut names = names[seed as usize % names.len()].clone();
         if labels.shape().unwrap().len() == 2 {
-            names.extend(["perimeter", "euler_number"]);
+            names.extend(["perimeter", "perimeter_crofton", "euler_number", "solidity", "feret_diameter_max"]);
         }
         let channels = Arg::List(vec![Arg::Array(intensity), Arg::Array(whole_numbers)]);
         let measured = labels.call("measure", [channels, names.into()], []).unwrap();

@@ -1,7 +1,7 @@
 //! A batch: one pipeline on many files, one after the other or several at a time within one limit. A bad file costs
 //! that file alone.
 
-use super::job::{Job, Place, check_csv};
+use super::job::{Job, Place, check_shared_table};
 use super::means::Means;
 use super::progress::Progress;
 use super::run::{Outcome, carry_out, memory_text, seconds_text};
@@ -162,7 +162,7 @@ impl<'a> Batch<'a> {
 
     /// Two inputs must not make the same file.
     fn check_names(&self) -> Result<()> {
-        self.merged.iter().try_for_each(|path| check_csv(path))?;
+        self.merged.iter().try_for_each(|path| check_shared_table(path))?;
         let mut makers: HashMap<String, usize> = HashMap::new();
         for index in 0..self.files.len() {
             for name in self.names(index)? {

@@ -9,7 +9,7 @@ use std::path::Path;
 use tilewise::array::{ArraySpec, Scalar, Spec};
 use tilewise::exec::Report;
 use tilewise::graph::{Array, NodeKind, OpKind, Table, Value};
-use tilewise::io::{self, CreateOptions, MergedCsv, OpenOptions};
+use tilewise::io::{self, CreateOptions, OpenOptions};
 use tilewise::lang::{self, Compiled, ExprKind, Host, Literal, MAX_LENGTH, OpenArgs, Request, Save, Statement};
 use tilewise::ops::Arg;
 use tilewise::{Error, Result, Run};
@@ -47,7 +47,7 @@ pub(super) struct Wanted {
 pub(super) enum Place {
     /// To an image file, tile by tile.
     Image(String),
-    /// To a .csv file, when the run is over.
+    /// To a .csv or .parquet file, when the run is over.
     Table(String),
     /// To a .csv file that all files of a batch share.
     Merged(String),
@@ -182,7 +182,8 @@ impl Job {
         for wanted in &self.wanted {
             run = match &wanted.place {
                 Place::Image(path) => run.save_with(&wanted.array, path, &wanted.options)?,
-                Place::Table(_) | Place::Merged(_) | Place::Printed => run.value(&wanted.array),
+                Place::Table(path) | Place::Merged(path) => run.value(&wanted.array).scratch_beside(path),
+                Place::Printed => run.value(&wanted.array),
             };
         }
         Ok(run)
@@ -193,14 +194,7 @@ impl Job {
         for (wanted, value) in self.wanted.iter().zip(&report.values) {
             if let (Place::Table(path), Some(Value::Table(table))) = (&wanted.place, value) {
                 let path = Path::new(path);
-                match &self.file {
-                    Some(file) => {
-                        let mut out = MergedCsv::new(path, self.overwrite)?;
-                        out.add(0, file, table)?;
-                        out.commit()?;
-                    }
-                    None => io::write_csv(table, path, self.overwrite)?,
-                }
+                io::write_table(table, path, self.file.as_deref(), self.overwrite)?;
             }
         }
         Ok(())
@@ -225,7 +219,7 @@ impl Job {
         for wanted in &self.wanted {
             let Place::Table(text) = &wanted.place else { continue };
             let path = Path::new(text);
-            check_csv(text)?;
+            io::check_table(path)?;
             if !self.overwrite && path.symlink_metadata().is_ok() {
                 return Err(Error::Usage(format!("{text}: exists; --overwrite replaces it")));
             }
@@ -247,11 +241,13 @@ impl Wanted {
     }
 }
 
-/// Whether a table may go there.
-pub(super) fn check_csv(text: &str) -> Result<()> {
+/// Whether the tables of all files of a batch may go there.
+pub(super) fn check_shared_table(text: &str) -> Result<()> {
     match Path::new(text).extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
         true => Ok(()),
-        false => Err(Error::Usage(format!("{text}: a table is saved as .csv"))),
+        false => Err(Error::Usage(format!(
+            "{text}: the tables of a batch are joined in a .csv; {{stem}}.parquet makes one for each file"
+        ))),
     }
 }
 
@@ -356,7 +352,9 @@ fn as_array(result: &Arg) -> Result<Array> {
 
 fn printed(array: Array) -> Result<Wanted> {
     let fits = match array.spec() {
-        Spec::Table(_) => return Err(Error::Usage("the result is a table: name a .csv file as OUT".into())),
+        Spec::Table(_) => {
+            return Err(Error::Usage("the result is a table: name a .csv or .parquet file as OUT".into()));
+        }
         Spec::Array(spec) => spec.rank() == 0 || is_held_in_memory(&array, spec),
     };
     if !fits {

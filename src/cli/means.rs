@@ -107,7 +107,7 @@ impl Means {
         if self.threads.is_some() || self.share.is_some() {
             run = run.threads((self.threads() / runs as usize).max(1));
         }
-        let nowhere = || (!run.writes_files()).then(std::env::temp_dir);
+        let nowhere = || (!run.has_scratch()).then(std::env::temp_dir);
         if let Some(folder) = self.scratch_dir.clone().or_else(nowhere) {
             run = run.scratch_dir(folder);
         }

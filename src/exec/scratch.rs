@@ -1,9 +1,10 @@
 //! Intermediates between passes: nameless files that vanish with the process, or memory where they are small.
 
 use crate::array::{ArraySpec, Buffer, Region, View, ViewMut, copy, for_each_row, merge_axes};
+use crate::cancel::Cancel;
 use crate::error::{Bytes, Error, Result};
 use crate::graph::Store;
-use crate::sys::{read_exact_at, write_all_at};
+use crate::sys::{is_memory_backed, read_exact_at, write_all_at};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +17,19 @@ pub struct Scratch {
     limit: u64,
     used: AtomicU64,
     peak: AtomicU64,
+    cancel: Cancel,
 }
 
 impl Scratch {
-    /// Scratch in that folder (which exists), of at most that many bytes; no folder, no scratch.
-    pub fn new(folder: Option<&Path>, limit: Option<u64>) -> Arc<Self> {
+    /// Scratch in that folder (which exists), of at most that many bytes; no folder, no scratch. Whoever reads or writes
+    /// it stops when `cancel` is raised: what is sorted and merged there can take minutes.
+    pub fn new(folder: Option<&Path>, limit: Option<u64>, cancel: &Cancel) -> Arc<Self> {
         Arc::new(Scratch {
             folder: folder.map(Path::to_path_buf),
             limit: limit.unwrap_or(u64::MAX),
             used: AtomicU64::new(0),
             peak: AtomicU64::new(0),
+            cancel: cancel.clone(),
         })
     }
 
@@ -51,6 +55,13 @@ impl Scratch {
         let Some(folder) = &self.folder else {
             return Err(Error::Scratch("there is no folder for intermediates".into()));
         };
+        // Where that is certain beforehand the run was refused; whether tables outgrow memory shows only now.
+        if is_memory_backed(folder) {
+            return Err(Error::Scratch(format!(
+                "{} is memory (tmpfs), and intermediates are needed; name a folder on a disk with --scratch-dir",
+                folder.display()
+            )));
+        }
         let file = tempfile::tempfile_in(folder).map_err(|e| self.error("cannot create scratch", e))?;
         Ok(ScratchFile { scratch: self.clone(), file, len: Mutex::new(0) })
     }
@@ -80,6 +91,7 @@ impl ScratchFile {
 
 impl Store for ScratchFile {
     fn append(&self, bytes: &[u8]) -> Result<u64> {
+        self.scratch.cancel.check()?;
         self.scratch.take(bytes.len() as u64)?;
         let mut len = self.len.lock().unwrap_or_else(PoisonError::into_inner);
         let at = *len;
@@ -89,10 +101,12 @@ impl Store for ScratchFile {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        self.scratch.cancel.check()?;
         read_exact_at(&self.file, out, offset).map_err(|e| self.scratch.error("reading scratch", e))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.scratch.cancel.check()?;
         write_all_at(&self.file, bytes, offset).map_err(|e| self.scratch.error("writing scratch", e))
     }
 }

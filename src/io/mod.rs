@@ -8,6 +8,8 @@ mod image;
 mod mosaic;
 mod npy;
 mod open;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub(crate) mod partial;
 #[cfg(any(feature = "tiff", feature = "zarr"))]
 mod pyramid;
@@ -26,7 +28,7 @@ pub(crate) use mosaic::mosaic;
 use open::name_axes;
 pub use open::{CreateOptions, OpenOptions, create, create_with, files, open};
 pub use partial::write_file;
-pub use table::{MergedCsv, write_csv};
+pub use table::{MergedCsv, check_table, write_csv, write_table};
 
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! Tables of numbers as CSV.
+//! Tables of numbers as files; those of CSV.
 
 use super::partial::{Partial, folder_of};
 use crate::array::{DType, Scalar, TableSpec};
@@ -14,6 +14,59 @@ const PIECE: usize = 64 << 10;
 
 /// Rows of a table are read in pages of this many.
 const ROWS: u64 = 256;
+
+/// Checks that a table may go there, as far as the name says.
+///
+/// # Errors
+/// When the ending is that of no table.
+pub fn check_table(path: &Path) -> Result<()> {
+    match ending(path) {
+        Ending::Csv => Ok(()),
+        Ending::Parquet if cfg!(feature = "parquet") => Ok(()),
+        Ending::Parquet => {
+            let path = path.display();
+            Err(Error::Usage(format!("{path}: this tilewise was built without the feature 'parquet' that writes it")))
+        }
+        Ending::Other => Err(Error::Usage(format!("{}: a table is saved as .csv or .parquet", path.display()))),
+    }
+}
+
+/// What kind of table a name stands for.
+enum Ending {
+    Csv,
+    Parquet,
+    Other,
+}
+
+fn ending(path: &Path) -> Ending {
+    let is = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+    match () {
+        () if is("csv") => Ending::Csv,
+        () if is("parquet") => Ending::Parquet,
+        () => Ending::Other,
+    }
+}
+
+/// Writes a table as the ending says, `.csv` or `.parquet`; with a first column `file` where one is given. It appears
+/// complete or not at all.
+///
+/// # Errors
+/// When the ending is that of no table, the output exists and `overwrite` is false, or the disk is full or fails.
+pub fn write_table(table: &Table, path: &Path, file: Option<&str>, overwrite: bool) -> Result<()> {
+    check_table(path)?;
+    #[cfg(feature = "parquet")]
+    if let Ending::Parquet = ending(path) {
+        return super::parquet::write_parquet(table, path, file, overwrite);
+    }
+    match file {
+        Some(file) => {
+            let mut out = MergedCsv::new(path, overwrite)?;
+            out.add(0, file, table)?;
+            out.commit()
+        }
+        None => write_csv(table, path, overwrite),
+    }
+}
 
 /// Writes a table as CSV: a line of headings, then a line per row. It appears complete or not at all.
 ///

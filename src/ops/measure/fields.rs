@@ -1,11 +1,13 @@
 //! The records of objects: what is added up while the image goes by.
 
+use super::kept::Kept;
+use super::local::chord_counts;
 use super::pixel::{ChannelCells, Of, Pixel};
 use super::property::{Property, exponents};
-use super::runs::Records;
 use crate::array::{ArraySpec, DType, Element, MAX_RANK, Region, View, with_dtype};
 use crate::error::Result;
 use crate::kernels::keyed::{Cell, Layout, add_integer};
+use crate::ops::reduce::Quantile;
 use arrayvec::ArrayVec;
 
 /// Where everything lies in the record of an object.
@@ -23,10 +25,16 @@ pub(crate) struct Fields {
     pub euler: Option<usize>,
     /// How many pixels of the outline are of each of three kinds.
     pub outline: Option<usize>,
+    /// How many chords there are of each of three kinds.
+    pub chords: Option<usize>,
+    /// Rows and columns of the array, where the extents of rows are kept for hulls.
+    pub hull: Option<[u64; 2]>,
+    /// The properties that are ranks of values; values are kept where there are any.
+    pub quantiles: Vec<(Property, Quantile)>,
 }
 
 impl Fields {
-    pub fn new(properties: &[Property], axes: Vec<usize>, channels: &[DType]) -> Self {
+    pub fn new(properties: &[Property], spec: &ArraySpec, axes: Vec<usize>, channels: &[DType]) -> Self {
         let mut layout = Layout::new(1);
         let any = |what: fn(Property) -> bool| properties.iter().any(|&p| what(p));
         let n = axes.len();
@@ -44,9 +52,15 @@ impl Fields {
         let of = properties.iter().map(|p| p.of()).fold(Of::default(), Of::or);
         let channels = channels.iter().map(|&dtype| ChannelCells::new(&mut layout, dtype, of, n)).collect();
         let euler = any(|p| p == Property::EulerNumber).then(|| layout.add(Cell::Sum(1)));
-        let outline = any(|p| p == Property::Perimeter)
-            .then(|| [layout.add(Cell::Sum(1)), layout.add(Cell::Sum(1)), layout.add(Cell::Sum(1))][0]);
-        Fields { layout, axes, bbox, powers, channels, euler, outline }
+        let mut three = |wanted: bool| wanted.then(|| [0; 3].map(|_| layout.add(Cell::Sum(1)))[0]);
+        let outline = three(any(|p| p == Property::Perimeter));
+        let chords = three(any(|p| matches!(p, Property::PerimeterCrofton | Property::SurfaceArea)));
+        let hull = match axes[..] {
+            [rows, columns] if any(Property::needs_hull) => Some([spec.shape[rows], spec.shape[columns]]),
+            _ => None,
+        };
+        let quantiles = properties.iter().filter_map(|&p| p.quantile().map(|q| (p, q))).collect();
+        Fields { layout, axes, bbox, powers, channels, euler, outline, chords, hull, quantiles }
     }
 
     /// Whether every sum stays within its words for an array of that shape.
@@ -59,11 +73,11 @@ impl Fields {
 
     /// Takes a box in: of the labels, the intensities, and where they are wanted the parts of the Euler number and the
     /// kinds of the outline.
-    pub fn fold(&self, records: &mut Records, at: &Region, tiles: &[View<'_>]) -> Result<()> {
-        with_dtype!(tiles[0].dtype(), T => self.rows::<T>(records, at, tiles))
+    pub fn fold(&self, kept: &mut Kept, at: &Region, tiles: &[View<'_>]) -> Result<()> {
+        with_dtype!(tiles[0].dtype(), T => self.rows::<T>(kept, at, tiles))
     }
 
-    fn rows<T: Pixel>(&self, records: &mut Records, at: &Region, tiles: &[View<'_>]) -> Result<()> {
+    fn rows<T: Pixel>(&self, kept: &mut Kept, at: &Region, tiles: &[View<'_>]) -> Result<()> {
         let (labels, rank) = (&tiles[0], tiles[0].rank());
         let Some((last, outer)) = rank.checked_sub(1).map(|last| (last, &labels.shape()[..last])) else {
             return Ok(());
@@ -82,15 +96,22 @@ impl Fields {
             let mut from = 0;
             while from < n {
                 let label = data[offset + from * step];
-                let mut to = from + 1;
-                while to < n && data[offset + to * step] == label {
-                    to += 1;
-                }
+                let to = match step {
+                    1 => from + alike(&data[offset + from..offset + n], label),
+                    _ => (from + 1..n).find(|&to| data[offset + to * step] != label).unwrap_or(n),
+                };
                 if label > T::default() {
-                    let record = records.find(&[label.exact().map_or(0, |(v, _)| v as u64)])?;
+                    let label = label.exact().map_or(0, |(v, _)| v as u64);
+                    let record = kept.objects.find(&[label])?;
                     coordinates[last] = at.start[last] + from as u64;
                     self.run(record, &coordinates, (to - from) as u64);
                     self.values(record, &coordinates, &tiles[1..], &first, from..to);
+                    if self.hull.is_some() {
+                        self.extents(kept, label, &coordinates, (to - from) as u64)?;
+                    }
+                    if !self.quantiles.is_empty() {
+                        self.ranked(kept, label, &tiles[1..], &first, from..to)?;
+                    }
                 }
                 from = to;
             }
@@ -144,6 +165,36 @@ impl Fields {
         }
     }
 
+    /// Takes in which rows of its object a run of pixels lies in.
+    fn extents(&self, kept: &mut Kept, label: u64, start: &[u64], len: u64) -> Result<()> {
+        let (&[down, across], last) = (&self.axes[..2], start.len() - 1) else { return Ok(()) };
+        if down == last {
+            return (0..len).try_for_each(|i| kept.add_row(label, start[down] + i, start[across], 1));
+        }
+        kept.add_row(label, start[down], start[across], if across == last { len } else { 1 })
+    }
+
+    /// Takes in which values occur in a run.
+    fn ranked(
+        &self,
+        kept: &mut Kept,
+        label: u64,
+        tiles: &[View<'_>],
+        first: &impl Fn(&View<'_>) -> usize,
+        run: std::ops::Range<usize>,
+    ) -> Result<()> {
+        for (channel, view) in tiles.iter().enumerate().take(self.channels.len()) {
+            let mut done = Ok(());
+            with_dtype!(view.dtype(), V => row(view, first(view), run.clone(), |_, values: &[V]| {
+                if done.is_ok() {
+                    done = kept.add_values(channel, label, values);
+                }
+            }));
+            done?;
+        }
+        Ok(())
+    }
+
     /// Takes in the values of a run.
     fn values(
         &self,
@@ -171,11 +222,28 @@ impl Fields {
             });
         }
         if let (Some(at), Some(view)) = (self.outline, self.outline.and_then(|_| more.next())) {
-            row(view, first(view), run, |_, kinds: &[u8]| {
+            row(view, first(view), run.clone(), |_, kinds: &[u8]| {
                 kinds.iter().filter(|&&k| (1..4).contains(&k)).for_each(|&k| record[at + usize::from(k) - 1] += 1);
             });
         }
+        if let (Some(at), Some(view)) = (self.chords, self.chords.and_then(|_| more.next())) {
+            row(view, first(view), run, |_, codes: &[u8]| {
+                for &code in codes.iter().filter(|&&code| code > 0) {
+                    record[at..].iter_mut().zip(chord_counts(code)).for_each(|(sum, n)| *sum += n);
+                }
+            });
+        }
     }
+}
+
+/// How many elements at the start are that label.
+#[inline]
+fn alike<T: Element>(row: &[T], label: T) -> usize {
+    const BLOCK: usize = 32;
+    // Whole blocks without leaving early: these compare side by side.
+    let whole = |block: &&[T]| block.iter().fold(true, |all, v| all & (*v == label));
+    let n = BLOCK * row.chunks_exact(BLOCK).take_while(whole).count();
+    n + row[n..].iter().take_while(|v| **v == label).count()
 }
 
 /// Hands over a part of a row in pieces that lie together, with their distance from its first element.

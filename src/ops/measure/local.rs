@@ -22,12 +22,22 @@ struct EulerParts {
     parts: Vec<i8>,
 }
 
+/// A pixel and its neighbours along `n` axes, in raster order.
+fn offsets(n: usize) -> Vec<Vec<i64>> {
+    let offset = |i: usize| (0..n).map(|a| (i / 3usize.pow((n - 1 - a) as u32) % 3) as i64 - 1).collect();
+    (0..3usize.pow(n as u32)).map(offset).collect()
+}
+
+/// The neighbours before a pixel.
+fn earlier(n: usize) -> Vec<Vec<i64>> {
+    let all = offsets(n);
+    all[..all.len() / 2].to_vec()
+}
+
 /// The parts of the Euler number of every object, as int8.
 pub(super) fn euler_parts(labels: &Array, spec: &ArraySpec, axes: &[usize]) -> Array {
-    let n = axes.len();
-    let offset = |i: usize| (0..n).map(|a| (i / 3usize.pow((n - 1 - a) as u32) % 3) as i64 - 1).collect();
-    let all: Vec<Vec<i64>> = (0..3usize.pow(n as u32)).map(offset).collect();
-    let earlier = all[..all.len() / 2].to_vec();
+    let all = offsets(axes.len());
+    let earlier = earlier(axes.len());
     let part = |mask: usize| {
         let has = |cell: &Vec<i64>, o: &Vec<i64>| cell.iter().zip(o).all(|(&c, &o)| o == 0 || o == c);
         let owned = |cell: &&Vec<i64>| !earlier.iter().enumerate().any(|(k, o)| mask >> k & 1 == 1 && has(cell, o));
@@ -89,6 +99,58 @@ impl TileOp for EulerParts {
             }
             let same = |(k, &o): (usize, &i64)| usize::from(pixels[(at as i64 + o) as usize] == label) << k;
             self.parts[places.iter().enumerate().map(same).sum::<usize>()]
+        }));
+        Ok(())
+    }
+
+    fn cost(&self) -> f64 {
+        4.0
+    }
+}
+
+/// Along which lines through pixel centres an object begins at a pixel, coming from the neighbours before it: how many
+/// axes (bits 0 and 1), diagonals of faces (2 to 4), diagonals of cubes (from 5).
+#[derive(Debug)]
+struct Chords {
+    axes: Vec<usize>,
+    earlier: Vec<Vec<i64>>,
+}
+
+/// The chords of every object that begin at each pixel, as uint8, along two or three axes.
+pub(super) fn chords(labels: &Array, spec: &ArraySpec, axes: &[usize]) -> Array {
+    let op = Chords { axes: axes.to_vec(), earlier: earlier(axes.len()) };
+    Array::tile(op, vec![labels.clone()], spec.with_dtype(DType::U8))
+}
+
+/// How many chords along axes, diagonals of faces, diagonals of cubes a pixel has.
+pub(super) fn chord_counts(code: u8) -> [u64; 3] {
+    [code & 3, code >> 2 & 7, code >> 5].map(u64::from)
+}
+
+impl TileOp for Chords {
+    fn name(&self) -> &'static str {
+        "chords"
+    }
+
+    fn need(&self, _input: usize, out: &Region, inputs: &[ArraySpec]) -> Need {
+        around(out, &self.axes, 1, inputs)
+    }
+
+    fn run(&self, _cx: &Cx<'_>, inputs: &[View<'_>], out: &mut ViewMut<'_>, _scratch: &mut [u8]) -> Result<()> {
+        let input = &inputs[0];
+        let place = |o: &Vec<i64>| -> (i64, u8) {
+            let along = o.iter().filter(|&&o| o != 0).count();
+            let at = o.iter().zip(&self.axes).map(|(&o, &axis)| o * input.strides()[axis] as i64).sum();
+            (at, [0, 1, 1 << 2, 1 << 5][along.min(3)])
+        };
+        let places: ArrayVec<(i64, u8), EARLIER> = self.earlier.iter().map(place).collect();
+        with_dtype!(input.dtype(), T => for_each_pixel(input, out, &self.axes, 1, |pixels: &[T], at| {
+            let label = pixels[at];
+            if label <= T::default() {
+                return 0u8;
+            }
+            let begins = |o: i64| pixels[(at as i64 + o) as usize] != label;
+            places.iter().map(|&(o, one)| if begins(o) { one } else { 0 }).sum::<u8>()
         }));
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Objects measured: a table with a row for every label.
 
 mod fields;
+mod hull;
+mod kept;
 mod local;
 pub(crate) mod pixel;
 mod property;
@@ -16,6 +18,7 @@ use crate::array::{ArraySpec, DType, Spec, TableSpec};
 use crate::error::Result;
 use crate::graph::Array;
 use fields::Fields;
+use kept::MOST_QUANTILES;
 use property::{NAMES, Property, columns};
 use runs::Room;
 use scan::Measure;
@@ -34,17 +37,21 @@ pub static MEASURE: OpDef = OpDef {
               area_bbox, bbox, centroid, equivalent_diameter_area, extent, moments and moments_central (up to order 3 in \
               all), inertia_tensor, inertia_tensor_eigvals, axis_major_length, axis_minor_length, eccentricity, \
               orientation, euler_number (pixels connected across corners), perimeter (scikit-image's of 4 \
-              neighbours), touches_border. Intensities: intensity_sum, \
-              intensity_mean, intensity_min, intensity_max, intensity_std, centroid_weighted. Several arrays, or an \
-              array with one axis more (channels), give numbered columns: `intensity_mean-0`, `intensity_mean-1`.\n\n\
+              neighbours), perimeter_crofton, surface_area (along three axes, in pixels: Crofton's formula over 13 \
+              directions), area_convex, solidity, feret_diameter_max (of the convex hull of the middles of all sides of \
+              pixels, along two axes), touches_border. Intensities: intensity_sum, \
+              intensity_mean, intensity_min, intensity_max, intensity_std, intensity_median, intensity_percentile-P (any P \
+              from 0 to 100, between two values on the line that joins them, as in NumPy), centroid_weighted. Several arrays, \
+              or an array with one axis more (channels), give numbered columns: `intensity_mean-0`, `intensity_mean-1`.\n\n\
               Sums are exact (long integers, also for floats) and rounded once, so that a row depends neither on the \
               order nor on the tiling, and nothing cancels far from the origin: central moments are differences of \
-              integers. NaN propagates.\n\n\
+              integers. Hulls are computed in whole numbers. NaN propagates.\n\n\
               Objects may lie anywhere and be in several pieces. Along the axes that filters act on they have a \
               position and a shape; separate frames and channels of a label image with named axes count as one place, \
               and `label` numbers them apart.\n\n\
-              Memory holds a table of fixed size per thread; objects beyond go to scratch in sorted runs, and so does a \
-              table that is larger than half a MiB. It is saved as .csv.",
+              Memory holds a table of fixed size (1 MiB) per thread, another one for hulls, and one for each channel whose \
+              median or percentiles are asked for; what is beyond goes to scratch in sorted runs, and so does a result that is \
+              larger than half a MiB. It is saved as .csv or .parquet.",
     reference: "skimage.measure.regionprops_table",
     params: &[
         Param {
@@ -65,6 +72,12 @@ pub static MEASURE: OpDef = OpDef {
             default: Some("none"),
             doc: "A name or a list of them; else area, bbox and centroid, and intensity_mean with intensities.",
         },
+        Param {
+            name: "percentiles",
+            ty: Type::Any,
+            default: Some("none"),
+            doc: "Percentiles of the intensities to measure too: `[5, 95]` gives intensity_percentile-5 and -95.",
+        },
         AXES,
     ],
     returns: &[("table", "a table with a row per label")],
@@ -72,6 +85,7 @@ pub static MEASURE: OpDef = OpDef {
         "measure(label(input > 60), input)",
         "measure(label(input > 90), [input, input > 100], [\"area\", \"intensity_std\", \"moments_central\"])",
         "measure(label(input > 60, axes=[0]), properties=[\"area_bbox\", \"extent\", \"equivalent_diameter_area\"])",
+        "measure(label(input > 60, axes=[0]), input, [\"intensity_median\"], percentiles=[5, 97.5])",
         "measure(input > 80, input, [\"intensity_min\", \"intensity_max\", \"centroid_weighted\"], axes=[-1])",
     ],
     build,
@@ -97,6 +111,9 @@ fn build(args: &Args) -> Result<Array> {
     }
     let (channels, numbered) = channels(args, intensity, &spec)?;
     let properties = properties(args, wanted, !channels.is_empty(), axes.len())?;
+    if properties.iter().filter(|p| p.quantile().is_some()).count() > MOST_QUANTILES {
+        return Err(args.error(format!("takes at most {MOST_QUANTILES} percentiles at once")));
+    }
     table(args, labels, &spec, axes, &properties, channels, numbered)
 }
 
@@ -112,7 +129,7 @@ fn table(
 ) -> Result<Array> {
     let dtypes: Vec<DType> = channels.iter().filter_map(Array::dtype).collect();
     let table = TableSpec { columns: columns(properties, axes.len(), &dtypes, numbered) };
-    let fields = Fields::new(properties, axes, &dtypes);
+    let fields = Fields::new(properties, spec, axes, &dtypes);
     if !fields.fits(spec) {
         return Err(args.error(format!("an array of shape {:?} is too large for these sums", spec.shape)));
     }
@@ -124,11 +141,14 @@ fn table(
     if fields.outline.is_some() {
         inputs.push(local::outline(&labels, spec, &fields.axes));
     }
+    if fields.chords.is_some() {
+        inputs.push(local::chords(&labels, spec, &fields.axes));
+    }
     if inputs.len() > STREAMS {
         let most = STREAMS - 1;
-        return Err(
-            args.error(format!("takes at most {most} channels at once, euler_number and perimeter count as one"))
-        );
+        return Err(args.error(format!(
+            "takes at most {most} channels at once, euler_number, perimeter and surface_area count as one each"
+        )));
     }
     let op = Measure {
         fields,
@@ -208,6 +228,22 @@ fn apart(args: &Args, array: &Array, labels: &ArraySpec) -> Result<(Vec<Array>, 
     Ok(((0..spec.shape[axis]).map(one).collect::<Result<_>>()?, true))
 }
 
+/// The names of what `percentiles` asks for.
+fn percentiles(args: &Args, intensity: bool) -> Result<Vec<String>> {
+    let percentiles = match args.get("percentiles") {
+        None | Some(Arg::None) => return Ok(Vec::new()),
+        Some(Arg::Int(_) | Arg::Float(_)) => vec![args.number("percentiles", 0.0)?],
+        Some(_) => args.numbers("percentiles")?,
+    };
+    if let Some(p) = percentiles.iter().find(|p| !(0.0..=100.0).contains(*p)) {
+        return Err(args.error(format!("`percentiles` are from 0 to 100, not {p}")));
+    }
+    if !intensity {
+        return Err(args.error("`percentiles` needs `intensity`"));
+    }
+    Ok(percentiles.iter().map(|p| format!("intensity_percentile-{p}")).collect())
+}
+
 /// The properties by name, each once, `label` first.
 fn properties(args: &Args, arg: Option<&Arg>, intensity: bool, axes: usize) -> Result<Vec<Property>> {
     let names: Vec<&str> = match arg {
@@ -220,7 +256,8 @@ fn properties(args: &Args, arg: Option<&Arg>, intensity: bool, axes: usize) -> R
         Some(other) => return Err(args.error(format!("`properties` is a name or a list of names, not {other}"))),
     };
     let mut properties = vec![Property::Label];
-    for name in names {
+    let percentiles = percentiles(args, intensity)?;
+    for name in names.into_iter().chain(percentiles.iter().map(String::as_str)) {
         let Some(property) = Property::from_name(name) else {
             let near = nearest(name, NAMES.iter().map(|(n, _)| *n));
             let hint = near.map(|n| format!("; did you mean \"{n}\"?")).unwrap_or_default();

@@ -41,6 +41,10 @@ pub(crate) struct ChannelCells {
     flags: Option<usize>,
 }
 
+/// Floats that are added up as integers: 2^10 mantissas of 53 bits, moved by up to 62, stay below 2^127.
+const PIECE: usize = 1 << 10;
+const SPAN: usize = 62;
+
 const PLUS: u64 = 1;
 const MINUS: u64 = 2;
 const NAN: u64 = 4;
@@ -98,33 +102,56 @@ impl ChannelCells {
         if let (None, Some((at, words))) = (self.flags, self.sum) {
             add_integer(&mut record[at..at + words], T::sum(values));
         }
-        if self.flags.is_some() || self.squares.is_some() || !self.weighted.is_empty() {
+        if self.flags.is_some() {
+            values.chunks(PIECE).for_each(|piece| self.add_reals(record, piece));
+        }
+        if self.squares.is_some() || !self.weighted.is_empty() {
             values.iter().enumerate().for_each(|(i, v)| self.add_one(record, *v, i as u64, place));
         }
     }
 
-    fn add_one<T: Pixel>(&self, record: &mut [u64], value: T, i: u64, place: &[(u64, u64)]) {
-        let Some((mantissa, bit)) = value.exact() else {
-            let v = value.to_f64();
-            let flag = if v.is_nan() {
-                NAN
-            } else if v > 0.0 {
-                PLUS
-            } else {
-                MINUS
+    /// Adds up to [`PIECE`] floats: as integers as long as their exponents are not far apart, which is nearly always.
+    fn add_reals<T: Pixel>(&self, record: &mut [u64], values: &[T]) {
+        let Some((at, words)) = self.sum else { return };
+        let (mut sum, mut lowest) = (0i128, 0);
+        for value in values {
+            let Some((mantissa, bit)) = value.exact() else {
+                self.flag(record, value.to_f64());
+                continue;
             };
-            self.flags.into_iter().for_each(|at| record[at] |= flag);
-            return;
-        };
-        if let (Some(_), Some((at, words))) = (self.flags, self.sum) {
-            add_shifted(&mut record[at..at + words], mantissa, bit);
+            if mantissa == 0 {
+                continue;
+            }
+            if !(lowest..=lowest + SPAN).contains(&bit) {
+                add_shifted(&mut record[at..at + words], sum, lowest);
+                (sum, lowest) = (0, bit.saturating_sub(SPAN / 2));
+            }
+            sum += mantissa << (bit - lowest);
         }
+        add_shifted(&mut record[at..at + words], sum, lowest);
+    }
+
+    /// Remembers a value that is not finite.
+    #[cold]
+    fn flag(&self, record: &mut [u64], value: f64) {
+        let flag = match () {
+            () if value.is_nan() => NAN,
+            () if value > 0.0 => PLUS,
+            () => MINUS,
+        };
+        self.flags.into_iter().for_each(|at| record[at] |= flag);
+    }
+
+    fn add_one<T: Pixel>(&self, record: &mut [u64], value: T, i: u64, place: &[(u64, u64)]) {
+        let Some((mantissa, bit)) = value.exact() else { return };
         if let Some((at, words)) = self.squares {
             let m = mantissa.unsigned_abs();
             // The square of a 64-bit number fills 128 bits: in two halves, so that none looks negative.
             let square = m * m;
             add_shifted(&mut record[at..at + words], (square & u128::from(u64::MAX)) as i128, 2 * bit);
-            add_shifted(&mut record[at..at + words], (square >> 64) as i128, 2 * bit + 64);
+            if square >> 64 > 0 {
+                add_shifted(&mut record[at..at + words], (square >> 64) as i128, 2 * bit + 64);
+            }
         }
         for (&(at, words), &(first, step)) in self.weighted.iter().zip(place) {
             add_shifted(&mut record[at..at + words], mantissa * i128::from(first + i * step), bit);
@@ -326,6 +353,12 @@ mod tests {
         check(DType::F32, &[f32::MIN_POSITIVE / 4.0, 1.5, -f32::MAX, f32::MAX, 1e-20]);
         check(DType::F32, &[f32::NAN, 1.0]);
         check(DType::F64, &[f64::INFINITY, 1.0, 2.0]);
+        // More than a piece, of exponents near and far.
+        for (near, far) in [(3, 5), (240, 1500)] {
+            let value = |i: i32, range: i32| f64::from(i * 7919 % 1009 - 400) * 2f64.powi(i % range - range / 2);
+            check(DType::F32, &(0..5000).map(|i| value(i, near) as f32).collect::<Vec<_>>());
+            check(DType::F64, &(0..5000).map(|i| value(i, far)).collect::<Vec<_>>());
+        }
         check(DType::U8, &[255u8, 0, 7]);
         check(DType::I16, &[i16::MIN, 5, i16::MAX]);
         check(DType::U64, &[u64::MAX, u64::MAX - 3, 0]);

@@ -2,6 +2,7 @@
 
 use super::pixel::Of;
 use crate::array::{Column, DType};
+use crate::ops::reduce::Quantile;
 
 /// A property of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +25,39 @@ pub(crate) enum Property {
     Orientation,
     EulerNumber,
     Perimeter,
+    PerimeterCrofton,
+    SurfaceArea,
+    AreaConvex,
+    Solidity,
+    FeretMax,
     TouchesBorder,
     Sum,
     Mean,
     Min,
     Max,
     Std,
+    Median,
+    Percentile(Percent),
     CentroidWeighted,
 }
 
+/// A number from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Percent(f64);
+
+impl Eq for Percent {}
+
+impl Percent {
+    pub fn new(value: f64) -> Option<Percent> {
+        // Adding 0 makes one of the two zeros.
+        (0.0..=100.0).contains(&value).then_some(Percent(value + 0.0))
+    }
+}
+
 use Property::*;
+
+/// What the names of percentiles start with.
+const PERCENTILE: &str = "intensity_percentile";
 
 /// Every property by its name, in the order of the help.
 pub(crate) const NAMES: &[(&str, Property)] = &[
@@ -55,39 +79,67 @@ pub(crate) const NAMES: &[(&str, Property)] = &[
     ("orientation", Orientation),
     ("euler_number", EulerNumber),
     ("perimeter", Perimeter),
+    ("perimeter_crofton", PerimeterCrofton),
+    ("surface_area", SurfaceArea),
+    ("area_convex", AreaConvex),
+    ("solidity", Solidity),
+    ("feret_diameter_max", FeretMax),
     ("touches_border", TouchesBorder),
     ("intensity_sum", Sum),
     ("intensity_mean", Mean),
     ("intensity_min", Min),
     ("intensity_max", Max),
     ("intensity_std", Std),
+    ("intensity_median", Median),
     ("centroid_weighted", CentroidWeighted),
 ];
 
 /// What older versions of scikit-image called them.
 const OLD: &[(&str, Property)] = &[
     ("bbox_area", AreaBbox),
+    ("convex_area", AreaConvex),
     ("equivalent_diameter", EquivalentDiameter),
     ("major_axis_length", AxisMajor),
     ("minor_axis_length", AxisMinor),
     ("mean_intensity", Mean),
     ("min_intensity", Min),
     ("max_intensity", Max),
+    ("std_intensity", Std),
     ("weighted_centroid", CentroidWeighted),
 ];
 
 impl Property {
     pub fn from_name(name: &str) -> Option<Property> {
+        if let Some(percent) = name.strip_prefix(PERCENTILE).and_then(|rest| rest.strip_prefix('-')) {
+            return Percent::new(percent.parse().ok()?).map(Percentile);
+        }
         NAMES.iter().chain(OLD).find(|(n, _)| *n == name).map(|&(_, p)| p)
     }
 
     pub fn name(self) -> &'static str {
+        if let Percentile(_) = self {
+            return PERCENTILE;
+        }
         NAMES.iter().find(|(_, p)| *p == self).map_or("", |&(n, _)| n)
     }
 
     /// Whether it is measured once per channel of intensities.
     pub fn is_of_intensity(self) -> bool {
-        self.of() != Of::default()
+        self.of() != Of::default() || self.quantile().is_some()
+    }
+
+    /// Which value of an object it is, in the order of their size.
+    pub fn quantile(self) -> Option<Quantile> {
+        match self {
+            Median => Some(Quantile { part: 0.5, middle: true }),
+            Percentile(Percent(p)) => Some(Quantile { part: p / 100.0, middle: false }),
+            _ => None,
+        }
+    }
+
+    /// Whether it needs the convex hull.
+    pub fn needs_hull(self) -> bool {
+        matches!(self, AreaConvex | Solidity | FeretMax)
     }
 
     /// What it needs of intensities.
@@ -120,7 +172,8 @@ impl Property {
     /// The numbers of axes it is defined for.
     pub fn axes(self) -> std::ops::RangeInclusive<usize> {
         match self {
-            Eccentricity | Orientation | Perimeter => 2..=2,
+            Eccentricity | Orientation | Perimeter | PerimeterCrofton | AreaConvex | Solidity | FeretMax => 2..=2,
+            SurfaceArea => 3..=3,
             AxisMajor | AxisMinor | EulerNumber => 2..=3,
             InertiaTensor | InertiaEigvals => 2..=6,
             _ => 0..=6,
@@ -132,7 +185,8 @@ impl Property {
         let one = |dtype| vec![(String::new(), dtype)];
         let each = |count: usize, dtype| (0..count).map(|i| (format!("-{i}"), dtype)).collect();
         match self {
-            Label | Area | AreaBbox => one(DType::U64),
+            Label | Area | AreaBbox | AreaConvex => one(DType::U64),
+            Percentile(Percent(p)) => vec![(format!("-{p}"), DType::F64)],
             EulerNumber => one(DType::I64),
             TouchesBorder => one(DType::Bool),
             Bbox => each(2 * n, DType::U64),

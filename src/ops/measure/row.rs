@@ -1,6 +1,7 @@
 //! From the record of an object to a row of the table.
 
 use super::fields::Fields;
+use super::kept::Derived;
 use super::pixel::Pixel;
 use super::property::{Property, exponents};
 use crate::array::{ArraySpec, DType, Scalar, with_dtype};
@@ -12,11 +13,12 @@ pub(super) struct Object<'a> {
     fields: &'a Fields,
     spec: &'a ArraySpec,
     record: &'a [u64],
+    derived: &'a Derived,
 }
 
 impl<'a> Object<'a> {
-    pub fn new(fields: &'a Fields, spec: &'a ArraySpec, record: &'a [u64]) -> Self {
-        Object { fields, spec, record }
+    pub fn new(fields: &'a Fields, spec: &'a ArraySpec, record: &'a [u64], derived: &'a Derived) -> Self {
+        Object { fields, spec, record, derived }
     }
 
     fn count(&self) -> u64 {
@@ -196,6 +198,25 @@ impl<'a> Object<'a> {
         kinds[0] + kinds[1] * root + kinds[2] * (1.0 + root) / 2.0
     }
 
+    /// How many chords run along axes, diagonals of faces, diagonals of cubes.
+    fn chords(&self) -> [f64; 3] {
+        self.fields.chords.map_or([0.0; 3], |at| [0, 1, 2].map(|k| self.record[at + k] as f64))
+    }
+
+    fn perimeter_crofton(&self) -> f64 {
+        use std::f64::consts::{FRAC_PI_4, SQRT_2};
+        let [along, across, _] = self.chords();
+        FRAC_PI_4 * (along + across / SQRT_2)
+    }
+
+    /// Crofton's formula over 13 directions, each with the part of the sphere that is nearest to it.
+    fn surface_area(&self) -> f64 {
+        const PARTS: [f64; 3] = [0.091_555_782_409_52, 0.073_961_255_752_16, 0.070_391_279_564_64];
+        let lengths = [1.0, 2f64.sqrt(), 3f64.sqrt()];
+        let of = |k: usize| PARTS[k] * self.chords()[k] / lengths[k];
+        4.0 * (of(0) + of(1) + of(2))
+    }
+
     /// Appends the values of a property.
     pub fn put(&self, property: Property, row: &mut Vec<Scalar>) -> Result<()> {
         let n = self.rank();
@@ -230,6 +251,16 @@ impl<'a> Object<'a> {
             }
             Property::Perimeter => row.push(Scalar::of(self.perimeter())),
             Property::TouchesBorder => row.push(Scalar::bool(self.touches_border())),
+            Property::PerimeterCrofton => row.push(Scalar::of(self.perimeter_crofton())),
+            Property::SurfaceArea => row.push(Scalar::of(self.surface_area())),
+            Property::AreaConvex => row.push(Scalar::of(self.derived.convex.area)),
+            Property::Solidity => row.push(Scalar::of(self.count() as f64 / self.derived.convex.area as f64)),
+            Property::FeretMax => row.push(Scalar::of(self.derived.convex.feret)),
+            Property::Median | Property::Percentile(_) => {
+                let at = self.fields.quantiles.iter().position(|&(p, _)| p == property);
+                let of = |found: &Vec<f64>| at.and_then(|at| found.get(at).copied()).unwrap_or(f64::NAN);
+                row.extend(self.derived.quantiles.iter().map(|found| Scalar::of(of(found))));
+            }
             Property::Sum
             | Property::Mean
             | Property::Min

@@ -32,14 +32,42 @@ impl Room {
     pub fn merge_bytes(&self, layout: &Layout) -> u64 {
         (self.fan as u64 + 1) * self.page.max(layout.words() as u64 * 8) + 8 * layout.words() as u64
     }
+
+    /// Memory for as many whole records as fit into a page, but at least one.
+    fn page_of(&self, words: usize) -> Result<Buffer> {
+        Buffer::new((self.page as usize / (words * 8)).max(1) * words * 8)
+    }
 }
 
 /// A sorted run of records on scratch.
 #[derive(Clone, Debug)]
 struct Run {
     store: Arc<dyn Store>,
-    offset: u64,
-    records: u64,
+    /// Offset and bytes of the parts it lies in, in the order of their keys.
+    parts: Vec<(u64, u64)>,
+    /// The key of its last record.
+    last: [u64; 2],
+}
+
+impl Run {
+    fn new(store: Arc<dyn Store>) -> Self {
+        Run { store, parts: Vec::new(), last: [0; 2] }
+    }
+
+    /// Takes bytes in that follow the others.
+    fn add(&mut self, offset: u64, bytes: u64) {
+        match self.parts.last_mut() {
+            Some((start, len)) if *start + *len == offset => *len += bytes,
+            _ => self.parts.push((offset, bytes)),
+        }
+    }
+}
+
+/// A key, with 0 for the words it has not.
+fn padded(key: &[u64]) -> [u64; 2] {
+    let mut out = [0; 2];
+    out.iter_mut().zip(key).for_each(|(to, &from)| *to = from);
+    out
 }
 
 /// What one worker knows: a table, and the runs it has put aside.
@@ -48,6 +76,8 @@ pub(crate) struct Records {
     slots: Slots,
     records: Buffer,
     order: Buffer,
+    /// What is on its way to scratch.
+    page: Buffer,
     runs: Vec<Run>,
     store: Option<Arc<dyn Store>>,
     stores: Stores,
@@ -58,7 +88,8 @@ impl Records {
         let slots = Slots::new(layout, room.table);
         let records = Buffer::new(slots.record_words() * 8)?;
         let order = Buffer::new(slots.order_len() * 4)?;
-        Ok(Records { room, slots, records, order, runs: Vec::new(), store: None, stores })
+        let page = room.page_of(slots.layout().words())?;
+        Ok(Records { room, slots, records, order, page, runs: Vec::new(), store: None, stores })
     }
 
     /// The record of a key; its count must become larger than 0. Where there is no room, all records go to scratch first.
@@ -88,13 +119,30 @@ impl Records {
         let words = self.slots.layout().words();
         let records: &[u64] = bytemuck::cast_slice(self.records.bytes());
         let order = self.slots.order(records, bytemuck::cast_slice_mut(self.order.bytes_mut()));
-        let mut writer = Writer::new(store, self.room.page, words)?;
+        let record = |slot: u32| &records[slot as usize * words..][..words];
+        let Some(&first) = order.first() else { return Ok(()) };
+        let run = Self::run_before(&mut self.runs, padded(self.slots.layout().key(record(first))), &store);
+        let mut writer = Writer::new(run, &mut self.page, words);
         for &slot in order {
-            writer.push(&records[slot as usize * words..][..words])?;
+            writer.push(record(slot), self.slots.layout())?;
         }
-        self.runs.push(writer.finish()?);
+        writer.flush()?;
         self.slots.clear(bytemuck::cast_slice_mut(self.records.bytes_mut()));
         Ok(())
+    }
+
+    /// The run that can go on with that key: of those that end before it the one that ends last, else a new one. Objects
+    /// are numbered in raster order, so that most images make one run for every column of tiles.
+    fn run_before<'r>(runs: &'r mut Vec<Run>, key: [u64; 2], store: &Arc<dyn Store>) -> &'r mut Run {
+        let before = runs.iter().enumerate().filter(|(_, run)| run.last <= key).max_by_key(|(_, run)| run.last);
+        let at = match before.map(|(at, _)| at) {
+            Some(at) => at,
+            None => {
+                runs.push(Run::new(store.clone()));
+                runs.len() - 1
+            }
+        };
+        &mut runs[at]
     }
 
     /// The records of several workers in the order of their keys, each key once.
@@ -111,6 +159,7 @@ impl Records {
             };
             sources.push(Source::Table { records: worker.records, order: worker.order, n, at: 0 });
         }
+        let mut page = room.page_of(layout.words())?;
         // Each level reads every record once and gives back the scratch of the one before.
         while runs.len() > room.fan {
             let store = (stores)()?;
@@ -118,11 +167,13 @@ impl Records {
             for group in runs.chunks(room.fan) {
                 let pages = group.iter().map(|run| Source::run(run, &room, layout.words())).collect::<Result<_>>()?;
                 let mut merge = Merge::new(layout.clone(), pages)?;
-                let mut writer = Writer::new(store.clone(), room.page, layout.words())?;
+                let mut run = Run::new(store.clone());
+                let mut writer = Writer::new(&mut run, &mut page, layout.words());
                 while let Some(record) = merge.next()? {
-                    writer.push(record)?;
+                    writer.push(record, &layout)?;
                 }
-                longer.push(writer.finish()?);
+                writer.flush()?;
+                longer.push(run);
             }
             runs = longer;
         }
@@ -133,70 +184,76 @@ impl Records {
     }
 }
 
-/// Writes a run.
-struct Writer {
-    run: Run,
-    page: Buffer,
+/// Writes records behind those of a run.
+struct Writer<'a> {
+    run: &'a mut Run,
+    page: &'a mut Buffer,
     filled: usize,
+    words: usize,
 }
 
-impl Writer {
-    fn new(store: Arc<dyn Store>, page: u64, words: usize) -> Result<Self> {
-        let bytes = (page as usize / (words * 8)).max(1) * words * 8;
-        Ok(Writer { run: Run { store, offset: u64::MAX, records: 0 }, page: Buffer::new(bytes)?, filled: 0 })
+impl<'a> Writer<'a> {
+    fn new(run: &'a mut Run, page: &'a mut Buffer, words: usize) -> Self {
+        Writer { run, page, filled: 0, words }
     }
 
-    fn push(&mut self, record: &[u64]) -> Result<()> {
+    fn push(&mut self, record: &[u64], layout: &Layout) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(record);
         self.page.bytes_mut()[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
         self.filled += bytes.len();
-        self.run.records += 1;
-        if self.filled == self.page.len() { self.flush() } else { Ok(()) }
+        self.run.last = padded(layout.key(record));
+        if self.filled + self.words * 8 > self.page.len() { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        // One after the other: nobody else writes to the store meanwhile, so the run is contiguous.
-        let at = self.run.store.append(&self.page.bytes()[..self.filled])?;
-        self.run.offset = self.run.offset.min(at);
-        self.filled = 0;
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Run> {
         if self.filled > 0 {
-            self.flush()?;
+            let at = self.run.store.append(&self.page.bytes()[..self.filled])?;
+            self.run.add(at, self.filled as u64);
+            self.filled = 0;
         }
-        Ok(self.run)
+        Ok(())
     }
 }
 
 /// Records in the order of their keys.
 enum Source {
-    Table { records: Buffer, order: Buffer, n: usize, at: usize },
-    Run { store: Arc<dyn Store>, offset: u64, left: u64, page: Buffer, at: usize, filled: usize },
+    Table {
+        records: Buffer,
+        order: Buffer,
+        n: usize,
+        at: usize,
+    },
+    /// `part` is the one that is read, `done` the bytes of it that are.
+    Run {
+        run: Run,
+        part: usize,
+        done: u64,
+        page: Buffer,
+        at: usize,
+        filled: usize,
+    },
 }
 
 impl Source {
     fn run(run: &Run, room: &Room, words: usize) -> Result<Self> {
-        let page = Buffer::new((room.page as usize / (words * 8)).max(1) * words * 8)?;
-        let left = run.records * words as u64 * 8;
-        Ok(Source::Run { store: run.store.clone(), offset: run.offset, left, page, at: 0, filled: 0 })
+        Ok(Source::Run { run: run.clone(), part: 0, done: 0, page: room.page_of(words)?, at: 0, filled: 0 })
     }
 
     /// Makes sure that the next record, if there is one, is in memory; says whether there is one.
     fn ready(&mut self) -> Result<bool> {
         match self {
             Source::Table { n, at, .. } => Ok(at < n),
-            Source::Run { store, offset, left, page, at, filled } => {
+            Source::Run { run, part, done, page, at, filled } => {
                 if *at < *filled {
                     return Ok(true);
                 }
-                let n = (page.len() as u64).min(*left) as usize;
-                if n == 0 {
-                    return Ok(false);
+                let Some(&(offset, len)) = run.parts.get(*part) else { return Ok(false) };
+                let n = (page.len() as u64).min(len - *done) as usize;
+                run.store.read_at(offset + *done, &mut page.bytes_mut()[..n])?;
+                (*done, *at, *filled) = (*done + n as u64, 0, n);
+                if *done == len {
+                    (*part, *done) = (*part + 1, 0);
                 }
-                store.read_at(*offset, &mut page.bytes_mut()[..n])?;
-                (*offset, *left, *at, *filled) = (*offset + n as u64, *left - n as u64, 0, n);
                 Ok(true)
             }
         }
@@ -241,12 +298,15 @@ impl Merge {
 
     fn queue(&mut self, source: usize) -> Result<()> {
         if self.sources[source].ready()? {
-            let record = self.sources[source].record(self.layout.words());
-            let mut key = [0; 2];
-            key.iter_mut().zip(self.layout.key(record)).for_each(|(to, &from)| *to = from);
+            let key = padded(self.layout.key(self.sources[source].record(self.layout.words())));
             self.heads.push(Reverse((key, source)));
         }
         Ok(())
+    }
+
+    /// The record that [`Merge::next`] gave last.
+    pub fn current(&self) -> &[u64] {
+        &self.record
     }
 
     /// The next record.

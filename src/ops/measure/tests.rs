@@ -12,13 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn op(spec: &ArraySpec, room: Room, held: u64) -> Measure {
-    let properties =
-        [Property::Label, Property::Area, Property::Centroid, Property::Bbox, Property::Std, Property::Min];
+    let ranks = [Property::Median].into_iter().chain(Property::from_name("intensity_percentile-12.5"));
+    let properties: Vec<Property> =
+        [Property::Label, Property::Area, Property::Centroid, Property::Bbox, Property::Std, Property::Min]
+            .into_iter()
+            .chain([Property::Solidity, Property::FeretMax])
+            .chain(ranks)
+            .collect();
     let dtypes = [DType::F32];
     let axes: Vec<usize> = (0..spec.rank()).collect();
     let table = TableSpec { columns: columns(&properties, axes.len(), &dtypes, false) };
-    let fields = Fields::new(&properties, axes, &dtypes);
-    Measure { fields, properties: properties.to_vec(), spec: spec.clone(), table, streams: 2, room, held }
+    let fields = Fields::new(&properties, spec, axes, &dtypes);
+    Measure { fields, properties, spec: spec.clone(), table, streams: 2, room, held }
 }
 
 /// The columns, by whichever of `workers` states folds each tile; and how many files that took.

@@ -25,7 +25,7 @@ pub(crate) struct Quantile {
 
 /// The ranks on both sides of a quantile and how far it lies from the first to the second.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Between {
+pub(crate) struct Between {
     /// The rank of the one below, counted from 0.
     pub low: u64,
     /// That of the one above.
@@ -36,7 +36,7 @@ pub(super) struct Between {
 
 impl Quantile {
     /// The ranks on both sides, among `n` elements.
-    pub(super) fn between(self, n: u64) -> Between {
+    pub(crate) fn between(self, n: u64) -> Between {
         let last = n.saturating_sub(1);
         if self.middle {
             return Between { low: last / 2, high: n / 2, share: 0.5 };
