@@ -21,6 +21,8 @@ mod tiff;
 mod units;
 #[cfg(feature = "zarr")]
 mod zarr;
+#[cfg(any(feature = "tiff", feature = "zarr"))]
+mod zstandard;
 
 pub(crate) use mosaic::mosaic;
 use open::name_axes;
@@ -29,6 +31,7 @@ pub use partial::write_file;
 pub use table::{MergedCsv, write_csv};
 
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut};
+use crate::cancel::Cancel;
 use crate::error::Result;
 use std::fmt::Debug;
 use std::path::Path;
@@ -254,7 +257,23 @@ pub trait Sink: Debug + Send {
     /// When the disk is full or fails.
     fn write(&mut self, at: &Region, tile: View<'_>) -> Result<()>;
 
-    /// Completes the output: fsync once, then rename to its name.
+    /// What [`Sink::finish`] holds in memory on so many threads, beyond [`Sink::bill`] and their stacks; nothing where
+    /// there is nothing to do.
+    fn finish_bill(&self, _threads: usize) -> u64 {
+        0
+    }
+
+    /// Makes what is made of the complete image, such as the smaller levels of a pyramid, on so many threads, the calling
+    /// one among them. Comes after the last box and before [`Sink::commit`], when tiles and encoders are gone.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; [`Error::Cancelled`](crate::Error::Cancelled) when stopped.
+    fn finish(&mut self, _threads: usize, _cancel: &Cancel) -> Result<()> {
+        Ok(())
+    }
+
+    /// Completes the output: fsync once, then rename to its name. What [`Sink::finish`] would have done and has not is
+    /// done before.
     ///
     /// # Errors
     /// When the disk is full or fails; nothing is left behind then.
