@@ -3,8 +3,10 @@
 #[doc(hidden)]
 pub mod chunked;
 mod file;
+mod half;
 #[cfg(feature = "image")]
 mod image;
+mod kind;
 mod mosaic;
 mod npy;
 mod open;
@@ -13,6 +15,8 @@ pub(crate) mod partial;
 mod pyramid;
 mod raw;
 mod stack;
+#[cfg(any(feature = "tiff", feature = "image"))]
+mod streams;
 mod strided;
 mod table;
 #[cfg(feature = "tiff")]
@@ -24,6 +28,7 @@ mod zarr;
 #[cfg(any(feature = "tiff", feature = "zarr"))]
 mod zstandard;
 
+pub use kind::{Kind, lost};
 pub(crate) use mosaic::mosaic;
 use open::name_axes;
 pub use open::{CreateOptions, OpenOptions, create, create_with, files, open};
