@@ -361,7 +361,6 @@ fn what_is_not_read_says_so() {
         (with(259, SHORT, &[34712]), "34712"),
         (with(258, SHORT, &[1]), "stands for more than the 32 bytes"),
         (with(258, SHORT, &[12]), "12-bit"),
-        (with(339, SHORT, &[3]), "16-bit elements (IEEEFP)"),
         (with(256, LONG, &[0]), "ImageWidth"),
         (with(257, LONG, &[u32::MAX.into()]), "strips"),
         (with(278, LONG, &[0]), "no rows"),
