@@ -69,6 +69,11 @@ def codecs():
         name = f"predictor3_{dtype}_{'little' if order == '<' else 'big'}.tif"
         write(name, array, {"byteorder": order, "bigtiff": order == ">"}, compression="zstd", predictor=3, **tile)
         expect(name, array)
+    for order, method, predictor in [("<", "zlib", 3), (">", "lzw", None), (">", None, None)]:
+        array = ramp((2, 37, 29), "float16")
+        name = f"float16_{method or 'none'}.tif"
+        write(name, array, {"byteorder": order}, compression=method, predictor=predictor, **(tile if method else {}))
+        expect(name, array.astype("float32"))
     array = ramp((3, 20, 18), "uint8")
     write("planes.tif", array, photometric="rgb", planarconfig="separate", compression="zlib", rowsperstrip=7)
     expect("planes.tif", array, "cyx")

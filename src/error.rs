@@ -135,6 +135,13 @@ impl Error {
         Error::Op { op: op.into(), what: what.into() }
     }
 
+    /// What a thread or closure panicked with.
+    pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().map(|s| s.to_string());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Error::Panicked(text.unwrap_or_else(|| "without a message".into()))
+    }
+
     /// The exit code of the command: 1 failed, 2 usage or pipeline, 3 does not fit, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -50,6 +50,19 @@ fn options_and_parts_are_passed_on() {
 }
 
 #[test]
+fn pages_become_cubes_and_each_is_decoded_once() {
+    let folder = Folder::new();
+    folder.ramp("in.npy", &[32, 512, 512]);
+    folder.prints(&["convert", "in.npy", "pages.zarr", "--chunks", "1,512,512", "-q"]);
+    let args = ["convert", "pages.zarr", "cubes.zarr", "--chunks", "32,32,32", "--json", "--memory-limit"];
+    let report = folder.json(&[&args[..], &["18MiB"]].concat());
+    assert_eq!(report["passes"][0]["decoded"], json!([{ "name": "pages.zarr", "chunks": 32, "decodes": 32 }]));
+    assert_eq!(report["passes"].as_array().unwrap().len(), 2, "{report}");
+    folder.prints(&["convert", "cubes.zarr", "out.npy", "-q"]);
+    assert!(fs::read(folder.path("out.npy")).unwrap() == fs::read(folder.path("in.npy")).unwrap());
+}
+
+#[test]
 fn photographs_keep_their_colours_last_where_that_is_usual() {
     let folder = Folder::new();
     folder.bytes("in.npy", &[30, 40, 3], |i| (i % 251) as u8);

@@ -250,6 +250,16 @@ fn a_photograph_is_read() {
 }
 
 #[test]
+fn baseline_jpegs_of_separate_scans_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jpg");
+    let frame = [0xFF, 0xC0, 0, 17, 8, 0, 8, 0, 8, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0];
+    let scan = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0x55, 0x55, 0xFF, 0xD9, 0, 0, 0, 0, 0, 0, 0, 0];
+    std::fs::write(&path, [&[0xFF, 0xD8][..], &frame, &scan].concat()).unwrap();
+    assert!(open_plain(&path).unwrap_err().to_string().contains("separate scans"));
+}
+
+#[test]
 fn hostile_pngs_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");

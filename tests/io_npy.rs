@@ -75,6 +75,28 @@ fn foreign_orders_and_versions_are_read() {
 }
 
 #[test]
+fn halves_are_read_as_float32() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let bits = |i: u64| (i * 37 % 0x7C00) as u16 | if i % 2 == 1 { 0x8000 } else { 0 };
+    let value = |bits: u16| {
+        let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 0x3FF) / 1024.0);
+        let size = if exponent == 0 { fraction * 2f32.powi(-14) } else { (1.0 + fraction) * 2f32.powi(exponent - 15) };
+        if bits < 0x8000 { size } else { -size }
+    };
+    for (descr, big, fortran) in [("<f2", false, false), (">f2", true, true)] {
+        for shape in [&[61u64, 1031][..], &[5, 2, 7], &[70_000]] {
+            let element = |i| if big { bits(i).to_be_bytes() } else { bits(i).to_le_bytes() }.to_vec();
+            std::fs::write(&path, npy(1, descr, fortran, shape, element)).unwrap();
+            let source = open_plain(&path).unwrap();
+            assert_eq!(source.spec(), &ArraySpec::unnamed(shape, DType::F32));
+            let data: Vec<u8> = (0..source.spec().elements()).flat_map(|i| value(bits(i)).to_ne_bytes()).collect();
+            check_boxes(&mut Rng(3), &*source, &data);
+        }
+    }
+}
+
+#[test]
 fn large_fortran_arrays_are_turned_in_blocks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npy");

@@ -68,7 +68,7 @@ fn every_variant_of_zarr_python_is_read() {
     let mut read = 0;
     for entry in file("").read_dir().unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let special = ["missing", "nan", "float16", "delta"].iter().any(|word| name.contains(word));
+        let special = ["missing", "nan", "delta"].iter().any(|word| name.contains(word));
         if special || !name.starts_with('v') {
             continue;
         }
@@ -119,7 +119,7 @@ fn dimension_names_become_axes() {
 #[test]
 fn what_cannot_be_read_says_why() {
     let error = |path: &Path| open_at(path, &OpenOptions::default()).unwrap_err().to_string();
-    assert!(error(&file("v3_float16")).contains("'float16'"));
+    assert_eq!(opened("v3_float16").spec().dtype, DType::F32);
     assert!(error(&file("v2_delta")).contains("delta"));
     assert!(opened_level("v3_uint8", 1).unwrap_err().to_string().contains("only level 0"));
     let listed = error(&file("ome05.zarr/labels"));

@@ -137,6 +137,34 @@ fn the_result_is_the_same_under_every_limit() {
     }
 }
 
+#[cfg(all(feature = "tiff", feature = "zarr"))]
+#[test]
+fn conversions_keep_the_limit() {
+    let (_keep, folder) = folder();
+    write_npy(&folder.join("in.npy"), &[3100, 3700]);
+    // From format to format and back, each through chunks that do not suit the one before.
+    let steps: [(&str, &str, &[&str]); 6] = [
+        ("in.npy", "a.ome.zarr", &["--axes=yx"]),
+        ("a.ome.zarr", "b.zarr", &["--chunks=96,160", "--shards=480,640", "--compression=gzip"]),
+        ("b.zarr", "c.ome.tif", &[]),
+        ("c.ome.tif", "d.ome.zarr", &["--format-version=0.4", "--compression=blosc", "--downsample=nearest"]),
+        ("d.ome.zarr", "e.ome.tif", &["--compression=zstd", "--chunks=512,512"]),
+        ("e.ome.tif", "out.npy", &[]),
+    ];
+    for (limit, threads) in [(24 * MIB, 1), (28 * MIB, 2), (64 * MIB, 2), (64 * MIB, 5)] {
+        for (from, to, options) in steps {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tilewise"));
+            command.arg("convert").args([folder.join(from), folder.join(to)]).args(options);
+            command.args(["--overwrite", "--json", "--quiet"]);
+            command.arg(format!("--memory-limit={limit}B")).arg(format!("--threads={threads}"));
+            keeps_the_limit(&mut command, limit);
+        }
+        let pixels = |name: &str| std::fs::read(folder.join(name)).expect("a file").split_off(128);
+        assert!(pixels("out.npy") == pixels("in.npy"), "pixels differ at {limit}, {threads}");
+        std::fs::remove_file(folder.join("out.npy")).expect("removes");
+    }
+}
+
 #[test]
 fn labelling_keeps_the_limit_whatever_the_data() {
     let (_keep, folder) = folder();

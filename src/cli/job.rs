@@ -208,6 +208,16 @@ impl Job {
         })
     }
 
+    /// Per output that is an image and cannot say all that is known of its array: its path, and what is lost.
+    pub(super) fn lost(&self) -> Vec<(&str, Vec<String>)> {
+        let one = |wanted: &'_ Wanted| match (&wanted.place, wanted.array.array_spec()) {
+            (Place::Image(path), Some(spec)) => io::lost(spec, path, &wanted.options),
+            _ => Vec::new(),
+        };
+        let all = self.wanted.iter().map(|wanted| (wanted.place_text(), one(wanted)));
+        all.filter(|(_, what)| !what.is_empty()).collect()
+    }
+
     /// The result that is printed, if there is one.
     pub(super) fn printed<'r>(&self, report: &'r Report) -> Option<&'r Value> {
         let at = self.wanted.iter().position(|w| w.place == Place::Printed)?;

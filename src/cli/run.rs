@@ -48,6 +48,9 @@ pub(super) fn alone(job: &Job, means: &Means, cancel: &Cancel, quiet: bool) -> R
     })?;
     if !quiet {
         term::note(&outcome.summary());
+        for (path, what) in job.lost() {
+            term::note(&format!("warning: {path} cannot hold {}", what.join("; ")));
+        }
     }
     Ok(outcome)
 }

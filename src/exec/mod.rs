@@ -42,13 +42,7 @@ pub struct Context<'a> {
 /// Whatever the sources, sinks, scratch and ops report, first failure first; [`Error::Cancelled`] when stopped. Then
 /// no output is left behind.
 pub fn run(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Result<Report> {
-    let done = run_passes(plan, outputs, context).and_then(|report| {
-        outputs.iter_mut().try_for_each(|o| match &mut o.to {
-            To::Sink(sink) => sink.commit(),
-            To::Value => Ok(()),
-        })?;
-        Ok(report)
-    });
+    let done = run_to_the_end(plan, outputs, context);
     if done.is_err() {
         for output in outputs {
             if let To::Sink(sink) = &mut output.to {
@@ -59,10 +53,22 @@ pub fn run(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Result
     done
 }
 
-fn run_passes(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Result<Report> {
+fn run_to_the_end(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Result<Report> {
     let started = Instant::now();
     // All that the dearest pass holds, at once: two runs that share a budget must not wait for each other's second half.
     let _leases: Vec<Lease> = context.budget.lease_all(&plan.bill.entries, context.cancel)?;
+    let mut report = run_passes(plan, outputs, context)?;
+    for output in outputs {
+        if let To::Sink(sink) = &mut output.to {
+            sink.finish(plan.finishers, context.cancel)?;
+            sink.commit()?;
+        }
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+fn run_passes(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Result<Report> {
     let mut report = Report { predicted: plan.bill.total(), ..Report::default() };
     let mut values = Values::new(plan, context.resources.access)?;
     let mut kept: Vec<Option<Arc<Kept>>> = plan.spills.iter().map(|_| None).collect();
@@ -83,7 +89,6 @@ fn run_passes(plan: &Plan, outputs: &mut [Output], context: &Context<'_>) -> Res
     }
     report.accounts = context.budget.accounts();
     report.scratch = context.scratch.peak();
-    report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
 

@@ -81,16 +81,11 @@ impl Outcome {
                 None
             }
             Err(panic) => {
-                self.fail(Error::Panicked(panic_text(panic.as_ref())));
+                self.fail(Error::panicked(panic.as_ref()));
                 None
             }
         }
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
 }
 
 /// What the threads of a pass share.

@@ -3,8 +3,10 @@
 #[doc(hidden)]
 pub mod chunked;
 mod file;
+mod half;
 #[cfg(feature = "image")]
 mod image;
+mod kind;
 mod mosaic;
 mod npy;
 mod open;
@@ -15,6 +17,8 @@ pub(crate) mod partial;
 mod pyramid;
 mod raw;
 mod stack;
+#[cfg(any(feature = "tiff", feature = "image"))]
+mod streams;
 mod strided;
 mod table;
 #[cfg(feature = "tiff")]
@@ -23,7 +27,10 @@ mod tiff;
 mod units;
 #[cfg(feature = "zarr")]
 mod zarr;
+#[cfg(any(feature = "tiff", feature = "zarr"))]
+mod zstandard;
 
+pub use kind::{Kind, lost};
 pub(crate) use mosaic::mosaic;
 use open::name_axes;
 pub use open::{CreateOptions, OpenOptions, create, create_with, files, open};
@@ -31,6 +38,7 @@ pub use partial::write_file;
 pub use table::{MergedCsv, check_table, write_csv, write_table};
 
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut};
+use crate::cancel::Cancel;
 use crate::error::Result;
 use std::fmt::Debug;
 use std::path::Path;
@@ -256,7 +264,23 @@ pub trait Sink: Debug + Send {
     /// When the disk is full or fails.
     fn write(&mut self, at: &Region, tile: View<'_>) -> Result<()>;
 
-    /// Completes the output: fsync once, then rename to its name.
+    /// What [`Sink::finish`] holds in memory on so many threads, beyond [`Sink::bill`] and their stacks; nothing where
+    /// there is nothing to do.
+    fn finish_bill(&self, _threads: usize) -> u64 {
+        0
+    }
+
+    /// Makes what is made of the complete image, such as the smaller levels of a pyramid, on so many threads, the calling
+    /// one among them. Comes after the last box and before [`Sink::commit`], when tiles and encoders are gone.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; [`Error::Cancelled`](crate::Error::Cancelled) when stopped.
+    fn finish(&mut self, _threads: usize, _cancel: &Cancel) -> Result<()> {
+        Ok(())
+    }
+
+    /// Completes the output: fsync once, then rename to its name. What [`Sink::finish`] would have done and has not is
+    /// done before.
     ///
     /// # Errors
     /// When the disk is full or fails; nothing is left behind then.

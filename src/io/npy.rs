@@ -1,6 +1,7 @@
 //! NumPy's `.npy`: read in versions 1 to 3, either byte order and either memory order; written as version 1.
 
 use super::file::FileBytes;
+use super::half::HalfSource;
 use super::partial::Partial;
 use super::strided::{BoxWriter, FlatSink, FlatSource, Place, check_size};
 use super::{Facts, OpenOptions, Sink, Source, name_axes};
@@ -18,7 +19,9 @@ const MAX_HEADER: u64 = 1 << 20;
 /// What the header says.
 #[derive(Debug, PartialEq)]
 struct Header {
+    /// `uint16` for the bits of halves.
     dtype: DType,
+    half: bool,
     swapped: bool,
     fortran: bool,
     shape: Vec<u64>,
@@ -44,7 +47,8 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Source>> {
         compression: "none".into(),
         more: vec![("version".into(), version.to_string()), ("order".into(), order.into())],
     };
-    Ok(Arc::new(FlatSource { path: path.to_path_buf(), len: bytes.len(), spec, place, chunk: None, facts }))
+    let source = FlatSource { path: path.to_path_buf(), len: bytes.len(), spec, place, chunk: None, facts };
+    Ok(if header.half { Arc::new(HalfSource::new(Arc::new(source))) } else { Arc::new(source) })
 }
 
 /// The dict, the version, and where the pixels start.
@@ -96,10 +100,10 @@ fn parse(text: &str) -> Result<Header, String> {
         }
     }
     let missing = |what: &str| format!("has a npy header without '{what}'");
-    let (dtype, swapped) = descr.ok_or_else(|| missing("descr"))?;
+    let (dtype, swapped, half) = descr.ok_or_else(|| missing("descr"))?;
     let fortran = fortran.ok_or_else(|| missing("fortran_order"))?;
     let shape = shape.ok_or_else(|| missing("shape"))?;
-    Ok(Header { dtype, swapped, fortran, shape })
+    Ok(Header { dtype, half, swapped, fortran, shape })
 }
 
 struct Parser<'a> {
@@ -143,14 +147,16 @@ impl<'a> Parser<'a> {
         Err("has a broken npy header: fortran_order is neither True nor False".into())
     }
 
-    fn dtype(&mut self) -> Result<(DType, bool), String> {
+    /// The type, whether it is in the other byte order, and whether it stands for halves.
+    fn dtype(&mut self) -> Result<(DType, bool, bool), String> {
         if self.rest().starts_with('[') {
             return Err("holds records (a structured dtype), which are not images".into());
         }
         let descr = self.string()?;
-        element_type(descr).ok_or_else(|| {
+        let found = element_type(descr).map(|(dtype, swapped)| (dtype, swapped, descr.ends_with("f2")));
+        found.ok_or_else(|| {
             let known: Vec<_> = DType::ALL.iter().map(|d| d.name()).collect();
-            format!("holds elements of dtype '{descr}'; known are {}", known.join(", "))
+            format!("holds elements of dtype '{descr}'; known are float16, {}", known.join(", "))
         })
     }
 
@@ -186,7 +192,7 @@ fn element_type(descr: &str) -> Option<(DType, bool)> {
     let dtype = match code {
         "b1" | "?" => DType::Bool,
         "u1" => DType::U8,
-        "u2" => DType::U16,
+        "u2" | "f2" => DType::U16,
         "u4" => DType::U32,
         "u8" => DType::U64,
         "i1" => DType::I8,
@@ -260,9 +266,9 @@ mod tests {
     fn headers_as_numpy_writes_them() {
         let header = parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }      \n").unwrap();
         let swapped = cfg!(target_endian = "big");
-        assert_eq!(header, Header { dtype: DType::F32, swapped, fortran: false, shape: vec![3, 4] });
+        assert_eq!(header, Header { dtype: DType::F32, half: false, swapped, fortran: false, shape: vec![3, 4] });
         let header = parse(r#"{"shape": (5L,), "fortran_order": True, "descr": "|b1"}"#).unwrap();
-        assert_eq!(header, Header { dtype: DType::Bool, swapped: false, fortran: true, shape: vec![5] });
+        assert_eq!(header, Header { dtype: DType::Bool, half: false, swapped: false, fortran: true, shape: vec![5] });
         assert_eq!(parse("{'descr': '=i8', 'fortran_order': False, 'shape': ()}").unwrap().shape.len(), 0);
     }
 
@@ -272,7 +278,7 @@ mod tests {
             ("", "'{' expected"),
             ("[1, 2]", "'{' expected"),
             ("{'descr': '<c8', 'fortran_order': False, 'shape': ()}", "'<c8'"),
-            ("{'descr': '<f2', 'fortran_order': False, 'shape': ()}", "'<f2'"),
+            ("{'descr': '<f3', 'fortran_order': False, 'shape': ()}", "'<f3'"),
             ("{'descr': '<>f4', 'fortran_order': False, 'shape': ()}", "'<>f4'"),
             ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", "structured"),
             ("{'descr': '<f4', 'fortran_order': 1, 'shape': ()}", "fortran_order"),

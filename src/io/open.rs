@@ -1,5 +1,6 @@
 //! Which format a path is, to read and to write.
 
+use super::kind::{Kind, ending};
 use super::{Sink, Source, npy, raw, stack};
 use crate::array::{ArraySpec, Axis};
 use crate::error::{Error, Result};
@@ -136,19 +137,18 @@ pub fn create_with(path: &str, spec: &ArraySpec, options: &CreateOptions) -> Res
         Some(name) => Err(Error::Usage(format!("{path}: this format has no option `{name}`"))),
         None => Ok(()),
     };
-    if let Some(raw_path) = path.strip_prefix(raw::PREFIX) {
-        plain(&[])?;
-        return raw::create(raw_path, spec, overwrite);
-    }
     let file = Path::new(path.trim_end_matches('/'));
-    match ending(file).as_str() {
-        "npy" => plain(&[]).and_then(|()| npy::create(file, spec, overwrite)),
-        "tif" | "tiff" => plain(&TIFF_OPTIONS).and_then(|()| create_tiff(file, spec, options)),
-        "png" => plain(&[]).and_then(|()| create_png(file, spec, overwrite)),
-        "jpg" | "jpeg" => plain(&["quality"]).and_then(|()| create_jpeg(file, spec, overwrite, options.quality)),
-        "zarr" => create_zarr(file, spec, options),
-        _ if is_label(file) => create_zarr(file, spec, options),
-        _ => Err(Error::Usage(format!("{path}: unknown ending; can be written: {WRITABLE}"))),
+    match Kind::of(path, options) {
+        Some(Kind::Raw) => {
+            let described = path.strip_prefix(raw::PREFIX).unwrap_or(path);
+            plain(&[]).and_then(|()| raw::create(described, spec, overwrite))
+        }
+        Some(Kind::Npy) => plain(&[]).and_then(|()| npy::create(file, spec, overwrite)),
+        Some(Kind::Tiff | Kind::OmeTiff) => plain(&TIFF_OPTIONS).and_then(|()| create_tiff(file, spec, options)),
+        Some(Kind::Png) => plain(&[]).and_then(|()| create_png(file, spec, overwrite)),
+        Some(Kind::Jpeg) => plain(&["quality"]).and_then(|()| create_jpeg(file, spec, overwrite, options.quality)),
+        Some(Kind::Zarr | Kind::OmeZarr) => create_zarr(file, spec, options),
+        None => Err(Error::Usage(format!("{path}: unknown ending; can be written: {WRITABLE}"))),
     }
 }
 
@@ -204,13 +204,9 @@ fn unknown(path: &Path) -> String {
 }
 
 /// Whether a path is that of a label image below an OME-Zarr image: `image.ome.zarr/labels/cells`.
-fn is_label(path: &Path) -> bool {
+pub(super) fn is_label(path: &Path) -> bool {
     let labels = path.parent().filter(|p| p.file_name().is_some_and(|name| name == "labels"));
     labels.and_then(Path::parent).is_some_and(is_zarr)
-}
-
-fn ending(path: &Path) -> String {
-    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 /// Gives an array the axes that the user named.

@@ -3,8 +3,9 @@
 //!
 //! How a sink uses it: [`shapes`] says which levels there are. Tiles of the full image begin at even positions along the
 //! halved axes; a worker's encoder calls [`reduce`] on each, and the sink hands the result to [`Levels::put`], in any order,
-//! each once. After the last, [`Levels::finish`] walks level after level in boxes of the sink's choice: the sink encodes
-//! them, while the level after is made of them. What is put lies in scratch files without names.
+//! each once. After the last, [`Levels::finish`] walks level after level in boxes of the sink's choice, several at a time:
+//! encoders of the sink encode them, while the level after is made of them; the sink takes them in raster order. What is
+//! put lies in scratch files without names.
 //!
 //! Odd lengths round up: a level has `ceil(n / 2)` pixels, as those of bioformats2raw have, and its pixels are exactly twice
 //! as far apart. A pixel at the far edge stands for those of its window that exist.
@@ -12,10 +13,18 @@
 use crate::array::{
     ArraySpec, Buffer, DType, Dims, Element, Region, View, elements, for_each_row_at, grid_len, with_dtype,
 };
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::io::Encoded;
 use crate::sys;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Enough for every codec; small stacks keep transparent huge pages away from them.
+const STACK: usize = 1 << 20;
 
 /// How the pixels of a window become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +240,18 @@ macro_rules! reduce_floats {
 
 reduce_floats!(f32, f64);
 
+/// Encodes boxes of levels on one thread.
+pub(super) trait LevelEncoder: Send {
+    /// Encodes a box of a level into `out`, which is empty but keeps its room.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    fn encode_level(&mut self, level: usize, at: &Region, pixels: &View<'_>, out: &mut Encoded) -> Result<()>;
+}
+
+/// Takes an encoded box of a level.
+pub(super) type Take<'a> = dyn FnMut(usize, &Encoded) -> Result<()> + Send + 'a;
+
 /// The levels below the full image, while they are made.
 #[derive(Debug)]
 pub(super) struct Levels {
@@ -274,37 +295,36 @@ impl Levels {
         }
     }
 
-    /// Hands out all levels, from the first below the full image to the last, in boxes of shape `tile` (lengths along
-    /// halved axes are even) as `(level, box, pixels)`. The full image is level 0 and is not among them.
+    /// Has all levels encoded, from the first below the full image (level 1) to the last, in boxes of shape `tile`
+    /// (lengths along halved axes are even), by as many threads as there are encoders: the calling one and others.
+    /// `take` is given the boxes of level after level, each in raster order.
     ///
     /// # Errors
-    /// When the disk is full or fails, or `each` says so.
+    /// When the disk is full or fails, an encoder or `take` says so, or the run is cancelled.
     pub fn finish(
         mut self,
         folder: &Path,
         tile: &[u64],
-        each: &mut dyn FnMut(usize, &Region, View<'_>) -> Result<()>,
+        encoders: Vec<Box<dyn LevelEncoder + '_>>,
+        take: &mut Take<'_>,
+        cancel: &Cancel,
     ) -> Result<()> {
-        let size = self.dtype.size();
-        let mut pixels = Buffer::new(elements(tile) as usize * size)?;
-        let half: Region = reduced(&Region::whole(tile), &self.halved);
-        let mut smaller = Buffer::new(half.elements() as usize * size)?;
+        let makers = encoders.into_iter().map(|encoder| Maker::new(encoder, tile, &self));
+        let mut makers = makers.collect::<Result<Vec<_>>>()?;
         for level in 0..self.shapes.len() {
-            let shape = &self.shapes[level];
             let next = self.shapes.get(level + 1).map(|shape| Ok((shape, scratch(&self.path, folder)?))).transpose()?;
-            for i in 0..grid_len(shape, tile) {
-                let at = Region::tile(shape, tile, i);
-                let bytes = &mut pixels.bytes_mut()[..at.elements() as usize * size];
-                self.read(shape, &at, bytes)?;
-                let view = View::new(self.dtype, &at.shape, bytes);
-                each(level + 1, &at, view.clone())?;
-                if let Some((shape, file)) = &next {
-                    let to = reduced(&at, &self.halved);
-                    let out = &mut smaller.bytes_mut()[..to.elements() as usize * size];
-                    reduce(self.method, &self.halved, &view, out);
-                    self.write(file, shape, &to, out)?;
-                }
-            }
+            let stage = Stage {
+                levels: &self,
+                level,
+                tile,
+                boxes: grid_len(&self.shapes[level], tile),
+                next: next.as_ref().map(|(shape, file)| (shape.as_slice(), file)),
+                cancel,
+                begun: AtomicU64::new(0),
+                turn: Mutex::new(Turn { next: 0, take: &mut *take, error: None }),
+                moved: Condvar::new(),
+            };
+            stage.run(&mut makers)?;
             if let Some((_, file)) = next {
                 self.file = file;
             }
@@ -312,7 +332,8 @@ impl Levels {
         Ok(())
     }
 
-    /// Bytes that [`Levels::finish`] holds for boxes of that shape.
+    /// Bytes that [`Levels::finish`] holds for every encoder, besides what that and its [`Encoded`] hold, for boxes of
+    /// that shape.
     pub fn bill(tile: &[u64], dtype: DType) -> u64 {
         2 * elements(tile).saturating_mul(dtype.size() as u64) + reduce_bill(tile)
     }
@@ -355,6 +376,122 @@ impl Levels {
     }
 }
 
+/// What one thread needs to make boxes.
+struct Maker<'a> {
+    encoder: Box<dyn LevelEncoder + 'a>,
+    pixels: Buffer,
+    smaller: Buffer,
+    encoded: Encoded,
+}
+
+impl<'a> Maker<'a> {
+    fn new(encoder: Box<dyn LevelEncoder + 'a>, tile: &[u64], levels: &Levels) -> Result<Self> {
+        let buffer = |at: &Region| Buffer::new(at.elements() as usize * levels.dtype.size());
+        let whole = Region::whole(tile);
+        let (pixels, smaller) = (buffer(&whole)?, buffer(&reduced(&whole, &levels.halved))?);
+        Ok(Maker { encoder, pixels, smaller, encoded: Encoded::default() })
+    }
+}
+
+/// One level while it is made.
+struct Stage<'a> {
+    levels: &'a Levels,
+    /// Its index among the levels below the full image.
+    level: usize,
+    tile: &'a [u64],
+    boxes: u64,
+    /// Shape and file of the level after.
+    next: Option<(&'a [u64], &'a File)>,
+    cancel: &'a Cancel,
+    /// Boxes that some thread has begun.
+    begun: AtomicU64,
+    turn: Mutex<Turn<'a>>,
+    moved: Condvar,
+}
+
+/// Whose box is taken next.
+struct Turn<'a> {
+    next: u64,
+    take: &'a mut Take<'a>,
+    /// The first failure, which ends the stage for everyone.
+    error: Option<Error>,
+}
+
+impl<'a> Stage<'a> {
+    fn run(self, makers: &mut [Maker<'_>]) -> Result<()> {
+        let threads = makers.len().min(usize::try_from(self.boxes).unwrap_or(usize::MAX));
+        let Some((own, others)) = makers[..threads].split_first_mut() else { return Ok(()) };
+        std::thread::scope(|scope| {
+            for maker in others {
+                let thread = std::thread::Builder::new().name("tilewise-level".into()).stack_size(STACK);
+                if let Err(e) = thread.spawn_scoped(scope, || self.work(maker)) {
+                    self.fail(Error::Usage(format!("cannot start a thread: {e}")));
+                }
+            }
+            self.work(own);
+        });
+        let turn = self.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+        turn.error.map_or(Ok(()), Err)
+    }
+
+    fn work(&self, maker: &mut Maker<'_>) {
+        match catch_unwind(AssertUnwindSafe(|| self.make(maker))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.fail(error),
+            Err(panic) => self.fail(Error::panicked(panic.as_ref())),
+        }
+    }
+
+    /// Makes boxes until there are no more. Every thread holds one, and waits until it is that one's turn.
+    fn make(&self, maker: &mut Maker<'_>) -> Result<()> {
+        loop {
+            let index = self.begun.fetch_add(1, Ordering::Relaxed);
+            if index >= self.boxes {
+                return Ok(());
+            }
+            self.cancel.check()?;
+            self.make_one(index, maker)?;
+            let mut turn = self.turn();
+            while turn.next != index && turn.error.is_none() {
+                turn = self.moved.wait(turn).unwrap_or_else(PoisonError::into_inner);
+            }
+            if turn.error.is_some() {
+                return Ok(());
+            }
+            (turn.take)(self.level + 1, &maker.encoded)?;
+            turn.next += 1;
+            self.moved.notify_all();
+        }
+    }
+
+    fn make_one(&self, index: u64, maker: &mut Maker<'_>) -> Result<()> {
+        let levels = self.levels;
+        let size = levels.dtype.size();
+        let shape = &levels.shapes[self.level];
+        let at = Region::tile(shape, self.tile, index);
+        let bytes = &mut maker.pixels.bytes_mut()[..at.elements() as usize * size];
+        levels.read(shape, &at, bytes)?;
+        let view = View::new(levels.dtype, &at.shape, bytes);
+        if let Some((shape, file)) = self.next {
+            let to = reduced(&at, &levels.halved);
+            let out = &mut maker.smaller.bytes_mut()[..to.elements() as usize * size];
+            reduce(levels.method, &levels.halved, &view, out);
+            levels.write(file, shape, &to, out)?;
+        }
+        maker.encoded.clear();
+        maker.encoder.encode_level(self.level + 1, &at, &view, &mut maker.encoded)
+    }
+
+    fn fail(&self, error: Error) {
+        self.turn().error.get_or_insert(error);
+        self.moved.notify_all();
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn<'a>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 fn scratch(path: &Path, folder: &Path) -> Result<File> {
     tempfile::tempfile_in(folder).map_err(|e| Error::io(path, "its scratch file cannot be made", e))
 }
@@ -394,6 +531,47 @@ mod tests {
         assert_eq!(reduce_to(Method::Nearest, &[5, 7, 7, 7]), 5);
     }
 
+    struct Copies;
+
+    impl LevelEncoder for Copies {
+        fn encode_level(&mut self, _: usize, _: &Region, pixels: &View<'_>, out: &mut Encoded) -> Result<()> {
+            out.bytes.extend_from_slice(pixels.data());
+            Ok(())
+        }
+    }
+
+    /// Fails, or panics, at a box of level 2.
+    struct Breaks(bool);
+
+    impl LevelEncoder for Breaks {
+        fn encode_level(&mut self, level: usize, at: &Region, _: &View<'_>, _: &mut Encoded) -> Result<()> {
+            match level == 2 && at.start[1] == 8 {
+                true if self.0 => panic!("broken"),
+                true => Err(Error::Internal("broken".into())),
+                false => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_failure_ends_it_and_nobody_waits_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = ArraySpec::unnamed(&[64, 64], DType::U8);
+        let halved = [true, true];
+        let shapes = shapes(&spec.shape, &halved, 1);
+        let finish = |panics: bool, cancel: &Cancel| {
+            let levels = Levels::begin(folder.path(), folder.path(), &spec, Method::Mean, &halved, &shapes).unwrap();
+            levels.put(&Region::whole(&[32, 32]), &[7; 32 * 32]).unwrap();
+            let encoders = (0..3).map(|_| Box::new(Breaks(panics)) as Box<dyn LevelEncoder>).collect();
+            levels.finish(folder.path(), &[4, 4], encoders, &mut |_, _| Ok(()), cancel).unwrap_err()
+        };
+        assert!(matches!(finish(false, &Cancel::new()), Error::Internal(_)));
+        assert!(matches!(finish(true, &Cancel::new()), Error::Panicked(text) if text == "broken"));
+        let stopped = Cancel::new();
+        stopped.cancel();
+        assert!(matches!(finish(false, &stopped), Error::Cancelled));
+    }
+
     #[test]
     fn levels_are_those_of_the_whole_whatever_the_tiles() {
         let folder = tempfile::tempdir().unwrap();
@@ -409,23 +587,35 @@ mod tests {
             reduce(Method::Mean, &halved, &View::new(DType::U16, &shapes[level - 1], &wanted[level - 1]), &mut next);
             wanted.push(next);
         }
-        for tile in [[1, 4, 6], [2, 2, 2], [1, 14, 22]] {
+        let put_all = |tile: &[u64]| {
             let levels = Levels::begin(folder.path(), folder.path(), &spec, Method::Mean, &halved, &shapes).unwrap();
-            for i in (0..grid_len(&spec.shape, &tile)).rev() {
-                let at = Region::tile(&spec.shape, &tile, i);
+            for i in (0..grid_len(&spec.shape, tile)).rev() {
+                let at = Region::tile(&spec.shape, tile, i);
                 let to = reduced(&at, &halved);
                 let mut out = vec![0; to.elements() as usize * 2];
                 reduce(Method::Mean, &halved, &view.sub(&at), &mut out);
                 levels.put(&to, &out).unwrap();
             }
-            let mut got: Vec<Vec<u8>> = shapes.iter().map(|s| vec![0; elements(s) as usize * 2]).collect();
-            let mut each = |level: usize, at: &Region, view: View<'_>| {
-                let mut whole = ViewMut::new(DType::U16, &shapes[level], &mut got[level]);
-                crate::array::copy(&mut whole.sub(at), &view);
-                Ok(())
-            };
-            levels.finish(folder.path(), &tile, &mut each).unwrap();
-            assert_eq!(got[1..], wanted[1..], "{tile:?}");
+            levels
+        };
+        for tile in [[1, 4, 6], [2, 2, 2], [1, 14, 22]] {
+            for threads in [1, 2, 5] {
+                let levels = put_all(&tile);
+                let mut got: Vec<Vec<u8>> = shapes.iter().map(|s| vec![0; elements(s) as usize * 2]).collect();
+                let mut taken: Vec<u64> = vec![0; shapes.len()];
+                let mut take = |level: usize, encoded: &Encoded| {
+                    let at = Region::tile(&shapes[level], &tile, taken[level]);
+                    taken[level] += 1;
+                    let mut pixels = Buffer::new(encoded.bytes.len()).unwrap();
+                    pixels.bytes_mut().copy_from_slice(&encoded.bytes);
+                    let mut whole = ViewMut::new(DType::U16, &shapes[level], &mut got[level]);
+                    crate::array::copy(&mut whole.sub(&at), &View::new(DType::U16, &at.shape, pixels.bytes()));
+                    Ok(())
+                };
+                let encoders = (0..threads).map(|_| Box::new(Copies) as Box<dyn LevelEncoder>).collect();
+                levels.finish(folder.path(), &tile, encoders, &mut take, &Cancel::new()).unwrap();
+                assert_eq!(got[1..], wanted[1..], "{tile:?}, {threads} threads");
+            }
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }

@@ -127,7 +127,7 @@ fn places(steps: &[Step], cuts: &Cuts, computed: bool, decoded: bool) -> Vec<Arc
     let fits = |(i, step): &(usize, &Step)| {
         !step.cut
             && !cuts.contains(&step.node)
-            && !last(*i)
+            && (is_packed(step) || !last(*i))
             && ((computed && step.streams() && is_costly(step, steps)) || (decoded && is_packed(step)))
     };
     let all: Vec<Arc<Node>> = steps.iter().enumerate().filter(fits).map(|(_, s)| s.node.clone()).collect();

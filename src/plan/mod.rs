@@ -82,7 +82,10 @@ pub struct Plan {
     pub spills: Vec<Spill>,
     /// Per output: the step and port it is.
     pub outputs: Vec<Port>,
-    /// The bill of the most expensive pass.
+    /// Threads that finish the outputs after the last pass: make what is made of a complete image, such as the smaller
+    /// levels of a pyramid. 0 where there is nothing to do.
+    pub finishers: usize,
+    /// The bill of the most expensive pass, or of finishing the outputs.
     pub bill: Bill,
     /// Bytes of scratch that may be written, for the worst data.
     pub scratch: u64,
@@ -189,8 +192,15 @@ impl Plan {
         }
         let mut why = placement.why.clone();
         why.extend(passes.iter().flat_map(|p| p.sweep.why.iter().cloned()));
-        let worst = passes.iter().map(|p| &p.sweep.bill).max_by_key(|b| b.total());
-        let bill = match worst {
+        let (finishers, finishing) = finish(outputs, resources, values);
+        if finishers > 0 {
+            why.push(format!(
+                "smaller levels of an image are made when the image is complete, by {finishers} of {} threads",
+                resources.threads
+            ));
+        }
+        let bills = passes.iter().map(|p| &p.sweep.bill).chain(finishing.as_ref());
+        let bill = match bills.max_by_key(|b| b.total()) {
             Some(bill) => bill.clone(),
             None => Bill::base(resources, held, 0),
         };
@@ -217,6 +227,7 @@ impl Plan {
             wanted_until,
             spills: placement.spills.clone(),
             outputs: ports.to_vec(),
+            finishers,
             bill,
             scratch,
             scratch_least,
@@ -235,6 +246,29 @@ impl Plan {
         }
         (read, written, scratch)
     }
+}
+
+/// On how many threads the outputs are finished, and what that holds: as many as fit, one after the other output.
+fn finish(outputs: &[Output], resources: &Resources, values: u64) -> (usize, Option<Bill>) {
+    let sinks = || {
+        outputs.iter().filter_map(|o| match &o.to {
+            To::Sink(sink) => Some(sink),
+            To::Value => None,
+        })
+    };
+    if sinks().all(|sink| sink.finish_bill(1) == 0) {
+        return (0, None);
+    }
+    let bill = |threads: usize| {
+        let mut bill = Bill::base(resources, 0, values);
+        bill.add_stacks(threads as u64 - 1);
+        bill.add("smaller levels", sinks().map(|sink| sink.finish_bill(threads)).max().unwrap_or(0));
+        bill.add("writing", sinks().map(|sink| sink.bill()).sum());
+        bill
+    };
+    let fits = |threads: &usize| bill(*threads).total() <= resources.memory;
+    let threads = (1..=resources.threads.max(1)).rev().find(fits).unwrap_or(1);
+    (threads, Some(bill(threads)))
 }
 
 pub(crate) fn shortage(bill: &Bill, limit: u64) -> Error {

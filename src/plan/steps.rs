@@ -102,7 +102,7 @@ pub(crate) fn order(outputs: &[Output], apart: bool, cuts: &Cuts) -> (Vec<Step>,
             }
         }
     }
-    let ports = outputs.iter().map(|o| port_of(&index, &o.array)).collect();
+    let ports = outputs.iter().map(|o| read_back(port_of(&index, &o.array), &o.array, &mut steps)).collect();
     (steps, ports)
 }
 
@@ -119,6 +119,16 @@ pub(crate) fn wanted_until(steps: &[Step], outputs: &[Port]) -> Vec<usize> {
         }
     };
     (0..steps.len()).map(last).collect()
+}
+
+/// Where an output is had: a source that is unpacked first is read back from its copy in a later pass.
+fn read_back(port: Port, wanted: &Array, steps: &mut Vec<Step>) -> Port {
+    let kept = &steps[port.step];
+    let is_copy = kept.cut && !Arc::ptr_eq(&kept.node, wanted.node());
+    let Some(node) = is_copy.then(|| cut::unpacked(&kept.node)).flatten() else { return port };
+    let level = kept.level + 1;
+    steps.push(Step { node, inputs: vec![port], level, cut: false });
+    Port { step: steps.len() - 1, port: 0 }
 }
 
 fn port_of(index: &HashMap<*const Node, usize>, array: &Array) -> Port {

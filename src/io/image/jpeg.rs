@@ -27,7 +27,7 @@ pub fn open_jpeg(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Source>> 
     let kind = if head.kept { "JPEG (progressive)" } else { "JPEG" };
     let facts = Facts { format: "JPEG".into(), compression: kind.into(), more: Vec::new() };
     let bill = head.memory() + bytes.len() + JPEG_BILL;
-    let why = Some("JPEG decoders give no parts of an image");
+    let why = Some("zune-jpeg gives no rows of an image, only all of them");
     let path = path.to_path_buf();
     Ok(Arc::new(Arc::new(WholeImage { path, len: bytes.len(), spec, facts, bill, decode: decode_jpeg, why })))
 }
@@ -78,8 +78,11 @@ impl JpegHead {
                 }
                 0xDA => {
                     let head = head.ok_or_else(|| broken("it has no frame"))?;
-                    let all_in_one = u64::from(body[0]) == head.components;
-                    return Ok(JpegHead { kept: head.kept || !all_in_one, metadata, ..head });
+                    // zune-jpeg 0.5 takes the scans of such an image for each other's and says nothing.
+                    if !head.kept && u64::from(body[0]) != head.components {
+                        return Err(broken("its colours stand in separate scans, which is not read"));
+                    }
+                    return Ok(JpegHead { metadata, ..head });
                 }
                 _ => metadata += length,
             }

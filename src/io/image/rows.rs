@@ -1,13 +1,13 @@
-//! Large PNGs row by row. A PNG can only be decoded from the top, so a reader that goes back starts again. Readers hand
-//! their half-read streams to each other: together they decode an image once as long as they ask for it in order.
+//! Large PNGs row by row. A PNG can only be decoded from the top, so a reader that goes back starts again.
 
 use super::png::{PngReader, broken_png, png_reader};
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut, copy};
 use crate::error::{Error, Result};
+use crate::io::streams::{Rows, Shared, Streams};
 use crate::io::strided::{shape_text, swap};
 use crate::io::{Access, Facts, Layout, ReadBill, Reader, Source};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 
 /// A chunk is as many rows as have about this many bytes. Smaller images are decoded whole.
 pub(super) const BAND: u64 = 1 << 20;
@@ -20,15 +20,14 @@ pub(super) struct PngRows {
     facts: Facts,
     bill: u64,
     band: u64,
-    /// Those that the readers of a run share.
-    streams: Mutex<Weak<Streams>>,
+    streams: Shared<Stream>,
 }
 
 impl PngRows {
     pub(super) fn new(path: PathBuf, spec: ArraySpec, facts: Facts, bill: u64) -> Self {
         let row = spec.bytes() / spec.shape[0].max(1);
         let band = (BAND / row.max(1)).clamp(1, spec.shape[0].max(1));
-        PngRows { path, spec, facts, bill: bill + 2 * row, band, streams: Mutex::new(Weak::new()) }
+        PngRows { path, spec, facts, bill: bill + 2 * row, band, streams: Shared::default() }
     }
 
     fn chunk(&self) -> Dims {
@@ -67,10 +66,7 @@ impl Source for Arc<PngRows> {
     }
 
     fn reader(&self, _: Access) -> Result<Box<dyn Reader>> {
-        let mut shared = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let streams = shared.upgrade().unwrap_or_default();
-        *shared = Arc::downgrade(&streams);
-        Ok(Box::new(RowReader { image: Arc::clone(self), streams }))
+        Ok(Box::new(RowReader { image: Arc::clone(self), streams: self.streams.get() }))
     }
 
     fn path(&self) -> Option<&Path> {
@@ -85,81 +81,15 @@ struct Stream {
     line: Vec<u8>,
 }
 
-/// The decoders of all readers: never more than there are readers.
-#[derive(Default)]
-struct Streams {
-    state: Mutex<State>,
-    returned: Condvar,
-}
-
-impl std::fmt::Debug for Streams {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Streams").finish_non_exhaustive()
-    }
-}
-
-#[derive(Default)]
-struct State {
-    idle: Vec<Stream>,
-    /// Where those in use will stand.
-    busy: Vec<u64>,
-}
-
-impl Streams {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The stream that stands closest before row `from`, if there is one; a new one has to be made otherwise. One that
-    /// will soon stand closer is waited for. It goes back when the use ends; until then it counts as standing at `to`.
-    fn take(&self, from: u64, to: u64, readers: usize) -> (Use<'_>, Option<Stream>) {
-        let mut state = self.lock();
-        let stream = loop {
-            let before = state.idle.iter().enumerate().filter(|(_, s)| s.row <= from);
-            let closest = before.max_by_key(|(_, s)| s.row).map(|(i, s)| (i, s.row));
-            let soon = state.busy.iter().copied().filter(|&row| row <= from).max();
-            if soon > closest.map(|(_, row)| row) {
-                state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            break match closest {
-                Some((i, _)) => Some(state.idle.swap_remove(i)),
-                None => {
-                    if state.idle.len() + state.busy.len() >= readers {
-                        state.idle.pop();
-                    }
-                    None
-                }
-            };
-        };
-        state.busy.push(to);
-        (Use { streams: self, to, stream: None }, stream)
-    }
-}
-
-/// A stream in use. However that ends, others stop waiting for it.
-struct Use<'a> {
-    streams: &'a Streams,
-    to: u64,
-    /// Given back.
-    stream: Option<Stream>,
-}
-
-impl Drop for Use<'_> {
-    fn drop(&mut self) {
-        let mut state = self.streams.lock();
-        if let Some(at) = state.busy.iter().position(|&row| row == self.to) {
-            state.busy.swap_remove(at);
-        }
-        state.idle.extend(self.stream.take());
-        drop(state);
-        self.streams.returned.notify_all();
-    }
-}
-
 struct RowReader {
     image: Arc<PngRows>,
-    streams: Arc<Streams>,
+    streams: Arc<Streams<Stream>>,
+}
+
+impl Rows for Stream {
+    fn at(&self) -> (u64, u64) {
+        (0, self.row)
+    }
 }
 
 impl Reader for RowReader {
@@ -169,8 +99,7 @@ impl Reader for RowReader {
         if at.start[1..].iter().any(|&s| s > 0) || at.shape[1..] != image.spec.shape[1..] {
             return Err(Error::format(&image.path, format!("is read in whole rows, not as {}", shape_text(&at.shape))));
         }
-        let readers = Arc::strong_count(&self.streams);
-        let (mut taken, stream) = self.streams.take(first, first + rows, readers);
+        let (taken, stream) = self.streams.take(0, first, first + rows);
         let mut stream = match stream {
             Some(stream) => stream,
             None => Stream::open(image)?,
@@ -183,7 +112,7 @@ impl Reader for RowReader {
             copy(&mut out.item(&[row]), &View::new(image.spec.dtype, &image.spec.shape[1..], line));
         }
         if stream.row < image.spec.shape[0] {
-            taken.stream = Some(stream);
+            taken.give_back(stream);
             return Ok(());
         }
         stream.finish(image)

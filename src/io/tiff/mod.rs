@@ -12,6 +12,7 @@ mod set;
 mod shaped;
 mod sink;
 mod source;
+mod strip;
 mod tables;
 mod xml;
 

@@ -11,6 +11,7 @@ use super::source::{PagedSource, joined};
 use super::tables::Tables;
 use crate::array::{ArraySpec, Axis, Dims, MAX_RANK};
 use crate::error::{Error, Result};
+use crate::io::half::HalfSource;
 use crate::io::strided::{FlatSource, Place, shape_text};
 use crate::io::units::set_sizes;
 use crate::io::{Facts, OpenOptions, Source, name_axes};
@@ -40,10 +41,12 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Source>> {
         facts.more.push(("levels".into(), shapes.collect::<Vec<_>>().join(", ")));
     }
     let spec = name_axes(spec, options, path)?;
-    Ok(match flat {
+    let half = set.page.storage.half;
+    let source = match flat {
         Some(flat) => flat.source(path, spec, facts, &set, lone),
         None => Arc::new(PagedSource::new(path, spec, facts, set, lone)),
-    })
+    };
+    Ok(if half { Arc::new(HalfSource::new(source)) } else { source })
 }
 
 /// What a file turned out to hold.

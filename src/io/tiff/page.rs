@@ -13,6 +13,7 @@ const LARGE_TILE: u64 = 16 << 20;
 pub(super) struct Page {
     pub width: u64,
     pub height: u64,
+    /// `uint16` for the bits of halves.
     pub dtype: DType,
     /// Channels of a pixel.
     pub samples: u64,
@@ -29,6 +30,8 @@ pub(super) struct Page {
 pub(super) struct Storage {
     pub method: Method,
     pub predictor: Predictor,
+    /// Whether elements are floats of 16 bits.
+    pub half: bool,
     /// Whether eight pixels share a byte.
     pub bits: bool,
     /// Whether the bits of every byte are in reverse order.
@@ -106,7 +109,7 @@ impl Page {
             return Err(tiff.wrong(format!("has {samples} channels, which cannot be right")));
         }
         let method = method(tiff, directory)?;
-        let (dtype, bits) = element_type(tiff, directory)?;
+        let (dtype, kind) = element_type(tiff, directory)?;
         let separate = samples > 1 && tiff.integer(directory, Tag::PlanarConfiguration)? == Some(2);
         let tiled = tiff.count(directory, Tag::TileOffsets)? > 0;
         let (chunk_width, chunk_height) = match tiled {
@@ -119,7 +122,7 @@ impl Page {
         if chunk_height == 0 {
             return Err(tiff.wrong("has strips of no rows"));
         }
-        let storage = storage(tiff, directory, method, dtype, bits)?;
+        let storage = storage(tiff, directory, method, dtype, kind)?;
         let page = Page { width, height, dtype, samples, separate, tiled, chunk_width, chunk_height, storage };
         page.check(tiff)?;
         Ok(page)
@@ -291,7 +294,8 @@ fn method(tiff: &mut Tiff, directory: &Directory) -> Result<Method> {
     })
 }
 
-fn storage(tiff: &mut Tiff, directory: &Directory, method: Method, dtype: DType, bits: bool) -> Result<Storage> {
+fn storage(tiff: &mut Tiff, directory: &Directory, method: Method, dtype: DType, kind: Packed) -> Result<Storage> {
+    let (bits, half) = (kind == Packed::Bits, kind == Packed::Halves);
     let photometric = tiff.integer(directory, Tag::PhotometricInterpretation)?;
     let ycbcr = photometric == Some(u64::from(PhotometricInterpretation::YCbCr.to_u16()));
     if ycbcr && method != Method::Jpeg {
@@ -302,33 +306,44 @@ fn storage(tiff: &mut Tiff, directory: &Directory, method: Method, dtype: DType,
         _ if !matches!(method, Method::Lzw | Method::Deflate | Method::Zstd) => Predictor::None,
         0 | 1 => Predictor::None,
         2 if !bits => Predictor::Horizontal,
-        3 if dtype.is_float() => Predictor::Float,
+        3 if dtype.is_float() || half => Predictor::Float,
         n => return Err(tiff.wrong(format!("has predictor {n} for {dtype}, which is not read"))),
     };
     let reversed = tiff.integer(directory, Tag::FillOrder)? == Some(2) && method != Method::Jpeg;
-    Ok(Storage { method, predictor, bits, reversed, ycbcr })
+    Ok(Storage { method, predictor, half, bits, reversed, ycbcr })
 }
 
-/// The element type, and whether eight elements share a byte.
-fn element_type(tiff: &mut Tiff, directory: &Directory) -> Result<(DType, bool)> {
+/// How elements are stored that have no type of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packed {
+    No,
+    /// Eight share a byte.
+    Bits,
+    /// Floats of 16 bits.
+    Halves,
+}
+
+/// The element type as it is read.
+fn element_type(tiff: &mut Tiff, directory: &Directory) -> Result<(DType, Packed)> {
     let bits = tiff.uniform(directory, Tag::BitsPerSample, 1)?;
     let format = tiff.uniform(directory, Tag::SampleFormat, 1)?;
     let format = SampleFormat::from_u16_exhaustive(u16::try_from(format).unwrap_or(0));
     Ok(match (&format, bits) {
-        (SampleFormat::Uint | SampleFormat::Void, 1) => (DType::Bool, true),
-        (SampleFormat::Uint | SampleFormat::Void, 8) => (DType::U8, false),
-        (SampleFormat::Uint | SampleFormat::Void, 16) => (DType::U16, false),
-        (SampleFormat::Uint | SampleFormat::Void, 32) => (DType::U32, false),
-        (SampleFormat::Uint, 64) => (DType::U64, false),
-        (SampleFormat::Int, 8) => (DType::I8, false),
-        (SampleFormat::Int, 16) => (DType::I16, false),
-        (SampleFormat::Int, 32) => (DType::I32, false),
-        (SampleFormat::Int, 64) => (DType::I64, false),
-        (SampleFormat::IEEEFP, 32) => (DType::F32, false),
-        (SampleFormat::IEEEFP, 64) => (DType::F64, false),
+        (SampleFormat::Uint | SampleFormat::Void, 1) => (DType::Bool, Packed::Bits),
+        (SampleFormat::Uint | SampleFormat::Void, 8) => (DType::U8, Packed::No),
+        (SampleFormat::Uint | SampleFormat::Void, 16) => (DType::U16, Packed::No),
+        (SampleFormat::Uint | SampleFormat::Void, 32) => (DType::U32, Packed::No),
+        (SampleFormat::Uint, 64) => (DType::U64, Packed::No),
+        (SampleFormat::Int, 8) => (DType::I8, Packed::No),
+        (SampleFormat::Int, 16) => (DType::I16, Packed::No),
+        (SampleFormat::Int, 32) => (DType::I32, Packed::No),
+        (SampleFormat::Int, 64) => (DType::I64, Packed::No),
+        (SampleFormat::IEEEFP, 16) => (DType::U16, Packed::Halves),
+        (SampleFormat::IEEEFP, 32) => (DType::F32, Packed::No),
+        (SampleFormat::IEEEFP, 64) => (DType::F64, Packed::No),
         _ => {
             let what = format!("holds {bits}-bit elements ({format:?}); 1-bit masks, 8 to 64-bit integers and");
-            return Err(tiff.wrong(what + " 32 and 64-bit floats are read"));
+            return Err(tiff.wrong(what + " 16 to 64-bit floats are read"));
         }
     })
 }

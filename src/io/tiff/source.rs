@@ -3,10 +3,12 @@
 use super::codec::Codec;
 use super::page::Page;
 use super::set::PageSet;
+use super::strip::{self, StripStream, broken};
 use super::tables::{Lookup, Tables};
 use crate::array::{ArraySpec, Buffer, Dims, Region, View, ViewMut, copy, merge_axes, tiles_along};
 use crate::error::{Error, Result};
 use crate::io::file::{FileBytes, MAPPED_BILL};
+use crate::io::streams::{Rows, Shared, Streams};
 use crate::io::strided::{BoxReader, Place, reader_bill};
 use crate::io::{Access, Facts, Layout, ReadBill, Reader, Source};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ pub(super) struct PagedSource {
     facts: Facts,
     layout: Layout,
     grid: Arc<Grid>,
+    streams: Shared<StripStream>,
 }
 
 impl PagedSource {
@@ -42,13 +45,16 @@ impl PagedSource {
             let strips = (SMALL_STRIP / page.chunk_bytes()).max(1);
             shown[row_axis] = shown[row_axis].saturating_mul(strips);
         }
+        if strip::is_streamed(page) {
+            shown[row_axis] = strip::band(page);
+        }
         shown.iter_mut().zip(&spec.shape).for_each(|(side, &n)| *side = (*side).min(n));
         let layout = match direct {
             true => Layout::Direct { chunk: (shown != spec.shape).then_some(shown) },
             false => Layout::Chunked { chunk: shown },
         };
         let grid = Grid { shape: spec.shape.clone(), lead, chunk, strides, set };
-        PagedSource { path: path.to_path_buf(), spec, facts, layout, grid: Arc::new(grid) }
+        PagedSource { path: path.to_path_buf(), spec, facts, layout, grid: Arc::new(grid), streams: Shared::default() }
     }
 }
 
@@ -70,6 +76,7 @@ impl Source for PagedSource {
         let lookup = (2 * size_of::<Lookup>()) as u64;
         let per_reader = match page.is_direct() {
             true => reader_bill(access) + lookup,
+            false if strip::is_streamed(page) => strip::bill(page) + lookup,
             false => {
                 let mapped = if matches!(access, Access::Mapped { .. }) { MAPPED_BILL } else { 0 };
                 // A strip that is the whole page is never cut, so it is decoded where it is wanted.
@@ -84,12 +91,26 @@ impl Source for PagedSource {
         self.facts.clone()
     }
 
+    fn why(&self) -> Option<String> {
+        let page = &self.grid.set.page;
+        strip::is_streamed(page).then(|| {
+            format!(
+                "{}: its strips of {} x {} pixels are decoded from the top, band by band: whoever comes back to a band that \
+                 is not held starts again",
+                self.name(),
+                page.chunk_height,
+                page.chunk_width
+            )
+        })
+    }
+
     fn reader(&self, access: Access) -> Result<Box<dyn Reader>> {
         let grid = Arc::clone(&self.grid);
         // A file that has gone or shrunk is noticed before the run begins.
         let opened = Opened::new(&grid.set, 0, access)?;
         let (stored, chunk) = (Buffer::default(), Buffer::default());
-        Ok(Box::new(PageReader { grid, access, opened, codec: Codec::new(), stored, chunk }))
+        let streams = strip::is_streamed(&grid.set.page).then(|| self.streams.get());
+        Ok(Box::new(PageReader { grid, access, opened, codec: Codec::new(), stored, chunk, streams }))
     }
 
     fn path(&self) -> Option<&Path> {
@@ -162,6 +183,8 @@ struct PageReader {
     codec: Codec,
     stored: Buffer,
     chunk: Buffer,
+    /// Where strips are decoded row by row.
+    streams: Option<Arc<Streams<StripStream>>>,
 }
 
 impl Reader for PageReader {
@@ -204,12 +227,30 @@ impl PageReader {
             let place = Place { offset, strides: grid.strides.clone(), swapped };
             return boxes.read(&place, part, out);
         }
+        if let Some(streams) = &self.streams {
+            let wrong = |what: String| broken(set.path(file), page, chunk, &what);
+            let number = plane.saturating_mul(set.page.chunks()).saturating_add(chunk);
+            let axis = grid.lead + set.page.row_axis();
+            let (first, rows) = (part.start[axis], part.shape[axis]);
+            let (taken, stream) = streams.take(number, first, first + rows);
+            let mut stream = match stream {
+                Some(stream) => stream,
+                None => {
+                    let bytes = FileBytes::open(set.path(file), tables.len, Access::Positioned)?;
+                    StripStream::new(&set.page, number, bytes, (offset, count), swapped).map_err(wrong)?
+                }
+            };
+            copy_rows(&mut stream, &set.page, axis, part, &mut out).map_err(wrong)?;
+            if stream.at().1 < set.page.rows_of(chunk) {
+                taken.give_back(stream);
+                return Ok(());
+            }
+            return stream.finish(&set.page).map_err(wrong);
+        }
         let jpeg = tables.jpeg(page);
         let stored = fetch(boxes.bytes(), &mut self.stored, (offset, count), jpeg)?;
         let rows = set.page.rows_of(chunk);
-        let wrong = |what: String| {
-            Error::format(set.path(file), format!("page {page}, strip or tile {chunk} is broken: {what}"))
-        };
+        let wrong = |what: String| broken(set.path(file), page, chunk, &what);
         // The whole of a chunk goes straight to where it is wanted.
         let whole = part.elements() * set.page.dtype.size() as u64 == rows * set.page.row_bytes();
         if whole && let Some(bytes) = gapless(&mut out) {
@@ -237,6 +278,40 @@ impl PageReader {
         copy(&mut out, &decoded.sub(part));
         Ok(())
     }
+}
+
+/// Decodes the rows of a part of a strip, along that axis.
+fn copy_rows(
+    stream: &mut StripStream,
+    page: &Page,
+    axis: usize,
+    part: &Region,
+    out: &mut ViewMut<'_>,
+) -> Result<(), String> {
+    while stream.at().1 < part.start[axis] {
+        stream.next(page)?;
+    }
+    let line = page_row(page, part.rank(), axis);
+    // Where in a row, and where in `out`.
+    let mut from = part.clone();
+    (from.start[axis], from.shape[axis]) = (0, 1);
+    let mut to = Region { start: line.iter().map(|_| 0).collect(), shape: from.shape.clone() };
+    for row in 0..part.shape[axis] {
+        let pixels = View::new(page.dtype, &line, stream.next(page)?);
+        to.start[axis] = row;
+        copy(&mut out.sub(&to), &pixels.sub(&from));
+    }
+    Ok(())
+}
+
+/// The shape of a row of a strip on the axes of the array.
+fn page_row(page: &Page, rank: usize, axis: usize) -> Dims {
+    let mut row: Dims = (0..rank).map(|_| 1).collect();
+    row[axis + 1] = page.chunk_width;
+    if let Some(samples) = row.get_mut(axis + 2) {
+        *samples = page.samples_together();
+    }
+    row
 }
 
 fn too_few(found: u64, rows: u64) -> String {

@@ -17,7 +17,9 @@ pub(super) struct Pixels {
     pub folder: PathBuf,
     pub version: u8,
     pub shape: Dims,
+    /// `uint16` for the bits of halves.
     pub dtype: DType,
+    pub half: bool,
     /// One element.
     pub fill: Vec<u8>,
     /// Shape of what one file holds: a chunk or a shard.
@@ -82,7 +84,7 @@ impl Pixels {
         if let Some(transformer) = metadata.storage_transformers.first() {
             return Err(format!("is stored through '{}', which is not known", transformer.name()));
         }
-        let dtype = element_type(&metadata.data_type)?;
+        let (dtype, half) = element_type(&metadata.data_type)?;
         let data_type = DataType::from_metadata(&metadata.data_type).map_err(|e| e.to_string())?;
         let bad_fill = |_| "has a fill value that does not fit its data type".to_string();
         let fill = data_type.fill_value_v3(&metadata.fill_value).map_err(bad_fill)?;
@@ -102,6 +104,7 @@ impl Pixels {
             version: node.version,
             shape: metadata.shape.iter().copied().collect(),
             dtype,
+            half,
             fill: element(dtype, fill.as_ne_bytes()),
             stored,
             unit,
@@ -265,11 +268,15 @@ fn is_swapped(codec: &MetadataV3, size: usize) -> Result<bool, String> {
     }
 }
 
-fn element_type(metadata: &MetadataV3) -> Result<DType, String> {
+/// The type as it is read, and whether it stands for halves.
+fn element_type(metadata: &MetadataV3) -> Result<(DType, bool), String> {
     let name = metadata.name();
-    DType::from_name(name).ok_or_else(|| {
+    if name == "float16" {
+        return Ok((DType::U16, true));
+    }
+    DType::from_name(name).map(|dtype| (dtype, false)).ok_or_else(|| {
         let known: Vec<_> = DType::ALL.iter().map(|d| d.name()).collect();
-        format!("holds elements of type '{name}'; known are {}", known.join(", "))
+        format!("holds elements of type '{name}'; known are float16, {}", known.join(", "))
     })
 }
 

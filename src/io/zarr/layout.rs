@@ -5,6 +5,7 @@ use super::store::{self, Node};
 use crate::array::{ArraySpec, Axis, Dims, grid_len};
 use crate::error::{Error, Result};
 use crate::io::CreateOptions;
+use crate::io::kind::is_ome;
 use crate::io::pyramid::{self, Method};
 use std::path::Path;
 
@@ -157,8 +158,7 @@ fn versions(
     asked: Option<&str>,
     image: Option<&'static str>,
 ) -> Result<(u8, Option<&'static str>), String> {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let ome = name.ends_with(".ome.zarr") || image.is_some();
+    let ome = is_ome(path) || image.is_some();
     let found = match asked {
         None if ome => (if image == Some("0.4") { 2 } else { 3 }, Some(image.unwrap_or("0.5"))),
         None => (3, None),

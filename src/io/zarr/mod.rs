@@ -11,7 +11,9 @@ mod sink;
 mod source;
 mod store;
 
+use super::half::HalfSource;
 use super::{Facts, OpenOptions, Source, name_axes};
+use crate::array::ArraySpec;
 use crate::error::{Error, Result};
 use array::Pixels;
 use source::ZarrSource;
@@ -44,7 +46,13 @@ fn open_array(node: &ArrayNode, options: &OpenOptions) -> Result<Arc<dyn Source>
     let pixels = Pixels::new(node).map_err(|what| Error::format(folder, what))?;
     let spec = name_axes(pixels.spec(&dimension_names(node)), options, folder)?;
     let facts = facts(&pixels, format!("Zarr v{}", node.version));
-    Ok(Arc::new(ZarrSource { name: folder.clone(), spec, pixels: Arc::new(pixels), facts }))
+    Ok(source(folder, spec, pixels, facts))
+}
+
+fn source(folder: &Path, spec: ArraySpec, pixels: Pixels, facts: Facts) -> Arc<dyn Source> {
+    let half = pixels.half;
+    let source = Arc::new(ZarrSource { name: folder.to_path_buf(), spec, pixels: Arc::new(pixels), facts });
+    if half { Arc::new(HalfSource::new(source)) } else { source }
 }
 
 /// The names of the axes, which xarray keeps among the attributes in version 2.
@@ -95,7 +103,7 @@ fn open_group(group: &Group, options: &OpenOptions) -> Result<Arc<dyn Source>> {
     if !image.channels.is_empty() {
         facts.more.push(("channels".into(), image.channels.join(", ")));
     }
-    Ok(Arc::new(ZarrSource { name: folder.clone(), spec, pixels: Arc::new(pixels), facts }))
+    Ok(source(folder, spec, pixels, facts))
 }
 
 fn facts(pixels: &Pixels, format: String) -> Facts {

@@ -3,8 +3,8 @@
 use super::layout::{Layout, Pack};
 use crate::array::{Buffer, Dims, Region, View, ViewMut, copy, grid_len, tiles_along};
 use crate::error::{Error, Result};
-use crate::io::pyramid::{self, reduce, reduced};
-use crate::io::{EncodeBill, Encoded, Encoder, Part};
+use crate::io::pyramid::{self, LevelEncoder, reduce, reduced};
+use crate::io::{EncodeBill, Encoded, Encoder, Part, zstandard};
 use std::io::Write;
 use std::sync::Arc;
 use zarrs::array::codec::{BloscCompressor, BloscShuffleMode, blosc_compress_bytes};
@@ -12,8 +12,7 @@ use zarrs::array::codec::{BloscCompressor, BloscShuffleMode, blosc_compress_byte
 /// The part of an [`Encoded`] that holds the tile's pixels of the next level, and no chunk.
 pub(super) const REDUCED: u64 = u64::MAX;
 
-/// Memory of the compressors: tables of zstd at its higher levels, of deflate, of blosc besides its blocks.
-const ZSTD: [(i32, u64); 4] = [(3, 2 << 20), (4, 4 << 20), (9, 16 << 20), (19, 96 << 20)];
+/// Memory of the compressors: tables of deflate, of blosc besides its blocks.
 const DEFLATE: u64 = 512 << 10;
 const BLOSC: u64 = 1 << 20;
 
@@ -22,7 +21,8 @@ impl Pack {
     pub fn bound(self, bytes: u64) -> u64 {
         match self {
             Pack::None => bytes,
-            _ => bytes + bytes / 8 + bytes / 64 + 4096,
+            Pack::Zstd(_) => zstd::zstd_safe::compress_bound(bytes as usize) as u64,
+            Pack::Gzip(_) | Pack::Blosc(_) => bytes + bytes / 8 + bytes / 64 + 4096,
         }
     }
 
@@ -30,7 +30,7 @@ impl Pack {
     fn memory(self, bytes: u64) -> u64 {
         match self {
             Pack::None => 0,
-            Pack::Zstd(level) => ZSTD.iter().find(|(most, _)| level <= *most).map_or(96 << 20, |(_, memory)| *memory),
+            Pack::Zstd(level) => zstandard::memory(level, bytes),
             Pack::Gzip(_) => DEFLATE,
             Pack::Blosc(_) => 3 * bytes + BLOSC,
         }
@@ -51,17 +51,25 @@ pub(super) fn memory(layout: &Layout) -> u64 {
     layout.chunk_bytes() + layout.squeeze.memory(layout.chunk_bytes())
 }
 
+/// The most bytes that the chunks of a box become, with the list of them.
+pub(super) fn chunks_bound(layout: &Layout, boxed: &[u64]) -> u64 {
+    let chunks = grid_len(boxed, &layout.chunk);
+    chunks.saturating_mul(layout.squeeze.bound(layout.chunk_bytes()) + size_of::<Part>() as u64)
+}
+
+/// Bytes of a box at half the resolution; none if there are no levels.
+fn half_bytes(layout: &Layout, at: &Region) -> u64 {
+    match layout.levels.len() {
+        0 | 1 => 0,
+        _ => reduced(at, &layout.halved).elements() * layout.spec.dtype.size() as u64,
+    }
+}
+
 /// What encoding tiles of that shape (in stored order) holds.
 pub(super) fn bill(layout: &Layout, tile: &[u64]) -> EncodeBill {
-    let chunks: u64 = tile.iter().zip(&layout.chunk).map(|(t, c)| t.div_ceil(*c)).product();
-    let mut bill = EncodeBill {
-        per_tile: chunks.saturating_mul(layout.squeeze.bound(layout.chunk_bytes())),
-        per_worker: memory(layout),
-    };
-    if layout.levels.len() > 1 {
-        let half = reduced(&Region::whole(tile), &layout.halved);
-        let half = half.elements() * layout.spec.dtype.size() as u64;
-        bill.per_tile += half;
+    let half = half_bytes(layout, &Region::whole(tile));
+    let mut bill = EncodeBill { per_tile: chunks_bound(layout, tile) + half, per_worker: memory(layout) };
+    if half > 0 {
         bill.per_worker += half + pyramid::reduce_bill(tile);
     }
     bill
@@ -84,12 +92,16 @@ impl Packer {
     ///
     /// # Errors
     /// When the codec fails.
-    pub fn pack(&mut self, level: usize, at: &Region, tile: &View<'_>, out: &mut Encoded) -> Result<()> {
+    fn pack(&mut self, level: usize, at: &Region, tile: &View<'_>, out: &mut Encoded) -> Result<()> {
         let layout = Arc::clone(&self.layout);
         let (shape, chunk) = (&layout.levels[level], &layout.chunk);
-        let room = bill(&layout, &at.shape).per_tile as usize;
-        out.bytes.reserve_exact(room.saturating_sub(out.bytes.len()));
-        for i in 0..grid_len(&at.shape, chunk) {
+        let chunks = grid_len(&at.shape, chunk);
+        // Exactly, since growing by doubling would take more than the bill says.
+        let half = if level == 0 { half_bytes(&layout, at) } else { 0 };
+        let room = chunks.saturating_mul(layout.squeeze.bound(layout.chunk_bytes())) + half;
+        out.bytes.reserve_exact((room as usize).saturating_sub(out.bytes.len()));
+        out.parts.reserve_exact(chunks as usize + 1);
+        for i in 0..chunks {
             let part = Region::tile(&at.shape, chunk, i);
             let index: Dims = (0..at.rank()).map(|a| (at.start[a] + part.start[a]) / chunk[a]).collect();
             let id = (0..at.rank()).fold(0, |id, a| id * tiles_along(shape[a], chunk[a]) + index[a]);
@@ -158,14 +170,19 @@ impl Layout {
     }
 }
 
+impl LevelEncoder for Packer {
+    fn encode_level(&mut self, level: usize, at: &Region, pixels: &View<'_>, out: &mut Encoded) -> Result<()> {
+        self.pack(level, at, pixels, out)
+    }
+}
+
 impl Encoder for Packer {
     fn encode(&mut self, at: &Region, tile: &View<'_>, out: &mut Encoded) -> Result<()> {
         let (at, tile) = (self.layout.stored(at), self.layout.stored_view(tile));
         self.pack(0, &at, &tile, out)?;
-        if self.layout.levels.len() > 1 {
+        let len = half_bytes(&self.layout, &at) as usize;
+        if len > 0 {
             let start = out.bytes.len();
-            let to = reduced(&at, &self.layout.halved);
-            let len = to.elements() as usize * tile.dtype().size();
             // A buffer of its own, because elements have to lie as their type wants them.
             if self.half.len() < len {
                 self.half = Buffer::new(len)?;

@@ -5,9 +5,10 @@ use super::ngff::Description;
 use super::pack::{self, Packer, REDUCED};
 use super::store::{self, Node};
 use crate::array::{ArraySpec, Dims, Region, View, elements, grid_len};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::io::partial::PartialFolder;
-use crate::io::pyramid::{Levels, reduced};
+use crate::io::pyramid::{LevelEncoder, Levels, reduced};
 use crate::io::{CreateOptions, EncodeBill, Encoded, Encoder, Order, Sink};
 use crate::sys;
 use serde_json::{Map, Value, json};
@@ -185,23 +186,6 @@ impl ZarrSink {
         let bytes = |levels: &[Dims]| levels.iter().map(|shape| elements(shape).saturating_mul(size)).sum::<u64>();
         let levels = &self.layout.levels[1..];
         bytes(levels).saturating_add(bytes(&levels[..levels.len().min(2)]))
-    }
-
-    fn finish_levels(&mut self) -> Result<()> {
-        let Some(levels) = self.writing()?.levels.take() else { return Ok(()) };
-        let mut packer = Packer::new(Arc::clone(&self.layout))?;
-        let mut encoded = Encoded::default();
-        let mut store: Option<(usize, Store)> = None;
-        let folder = folder_above(self.out.path()).to_path_buf();
-        let (sink, tile) = (&*self, self.level_box());
-        levels.finish(&folder, &tile, &mut |level, at, view| {
-            encoded.clear();
-            packer.pack(level, at, &view, &mut encoded)?;
-            if store.as_ref().is_none_or(|(of, _)| *of != level) {
-                store = Some((level, Store::new(sink.folder_of(level), &sink.layout, level)?));
-            }
-            store.as_mut().map_or(Ok(()), |(_, store)| store.put(&encoded))
-        })
     }
 
     fn write_metadata(&self) -> Result<()> {
@@ -405,16 +389,7 @@ impl Sink for ZarrSink {
             Some(_) => 32 * grid_len(&layout.spec.shape, &layout.chunk),
             None => 0,
         };
-        // The levels are made at the end, on the calling thread.
-        let levels = match layout.levels.len() {
-            0 | 1 => 0,
-            _ => {
-                let boxes = self.level_box();
-                let bill = pack::bill(layout, &boxes);
-                let held = bill.per_tile + bill.per_worker + Levels::bill(&boxes, layout.spec.dtype);
-                held + self.levels_on_tmpfs()
-            }
-        };
+        let levels = if layout.levels.len() > 1 { self.levels_on_tmpfs() } else { 0 };
         indices + levels + (64 << 10)
     }
 
@@ -462,8 +437,34 @@ impl Sink for ZarrSink {
         self.write_encoded(at, &encoded)
     }
 
+    fn finish_bill(&self, threads: usize) -> u64 {
+        let layout = &self.layout;
+        if layout.levels.len() < 2 {
+            return 0;
+        }
+        let boxes = self.level_box();
+        let one = Levels::bill(&boxes, layout.spec.dtype) + pack::chunks_bound(layout, &boxes) + pack::memory(layout);
+        one.saturating_mul(threads as u64)
+    }
+
+    fn finish(&mut self, threads: usize, cancel: &Cancel) -> Result<()> {
+        let Some(levels) = self.writing()?.levels.take() else { return Ok(()) };
+        let encoder = || Ok(Box::new(Packer::new(Arc::clone(&self.layout))?) as Box<dyn LevelEncoder>);
+        let encoders = (0..threads.max(1)).map(|_| encoder()).collect::<Result<Vec<_>>>()?;
+        let folder = folder_above(self.out.path()).to_path_buf();
+        let (sink, tile) = (&*self, self.level_box());
+        let mut store: Option<(usize, Store)> = None;
+        let mut take = |level: usize, encoded: &Encoded| {
+            if store.as_ref().is_none_or(|(of, _)| *of != level) {
+                store = Some((level, Store::new(sink.folder_of(level), &sink.layout, level)?));
+            }
+            store.as_mut().map_or(Ok(()), |(_, store)| store.put(encoded))
+        };
+        levels.finish(&folder, &tile, encoders, &mut take, cancel)
+    }
+
     fn commit(&mut self) -> Result<()> {
-        self.finish_levels()?;
+        self.finish(1, &Cancel::new())?;
         self.writing = None;
         self.write_metadata()?;
         self.out.commit()?;

@@ -126,7 +126,7 @@ impl Codec {
     }
 
     /// Undoes the predictor and brings elements into the machine's byte order.
-    fn settle(&mut self, page: &Page, swapped: bool, rows: &mut [u8]) {
+    pub fn settle(&mut self, page: &Page, swapped: bool, rows: &mut [u8]) {
         let (size, samples) = (page.dtype.size(), page.samples_together() as usize);
         let row = page.row_bytes() as usize;
         match page.storage.predictor {

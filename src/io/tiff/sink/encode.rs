@@ -2,6 +2,7 @@
 
 use crate::array::{DType, Dims, View, ViewMut, copy};
 use crate::io::tiff::codec::{apply_float, apply_horizontal};
+use crate::io::zstandard;
 use libdeflater::{CompressionLvl, Compressor};
 use tiff::tags::CompressionMethod;
 use weezl::{BitOrder, LzwStatus};
@@ -57,14 +58,13 @@ impl Method {
         }
     }
 
-    /// An upper bound of the compressor's memory.
-    pub fn bill(self) -> u64 {
+    /// An upper bound of the compressor's memory for tiles of so many bytes.
+    fn bill(self, bytes: u64) -> u64 {
         match self {
             Method::None => 0,
             Method::Lzw => 512 << 10,
             Method::Deflate(_) => 1 << 20,
-            Method::Zstd(..=4) => 4 << 20,
-            Method::Zstd(_) => 20 << 20,
+            Method::Zstd(level) => zstandard::memory(level, bytes),
         }
     }
 }
@@ -117,7 +117,8 @@ impl TileCodec {
 
     /// Memory of one.
     pub fn bill(method: Method, dtype: DType, shape: &[u64]) -> u64 {
-        2 * shape.iter().product::<u64>() * dtype.size() as u64 + method.bill()
+        let bytes = shape.iter().product::<u64>() * dtype.size() as u64;
+        2 * bytes + method.bill(bytes)
     }
 
     /// Appends the stored bytes of a tile, of which only `part` (its beginning along every axis) lies in the array.

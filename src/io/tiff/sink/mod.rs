@@ -10,6 +10,7 @@ mod tiles;
 use super::shaped::Shaped;
 use crate::array::{ArraySpec, DType};
 use crate::error::{Error, Result};
+use crate::io::kind::is_ome;
 use crate::io::strided::shape_text;
 use crate::io::units::per_centimeter;
 use crate::io::{CreateOptions, Sink};
@@ -26,8 +27,7 @@ pub const OPTIONS: [&str; 4] = ["chunks", "compression", "pyramid", "downsample"
 /// # Errors
 /// When it may not be written there, a TIFF cannot hold such an array, or an option makes no sense.
 pub fn create(path: &Path, spec: &ArraySpec, options: &CreateOptions) -> Result<Box<dyn Sink>> {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let ome = [".ome.tif", ".ome.tiff"].iter().any(|ending| name.ends_with(ending));
+    let ome = is_ome(path);
     let plain = !ome && options.chunks.is_none() && options.compression.is_none() && options.pyramid != Some(true);
     match plain {
         true => strips::create(path, spec, options.overwrite),

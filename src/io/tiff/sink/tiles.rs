@@ -4,9 +4,10 @@ use super::directory::{Values, Written, header};
 use super::encode::{Method, TileCodec, predictor};
 use super::{MAX_CLASSIC, Pages, omexml, usage};
 use crate::array::{ArraySpec, Buffer, DType, Dims, Region, View, elements, grid_len, tiles_along};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::io::partial::Partial;
-use crate::io::pyramid::{self, Levels};
+use crate::io::pyramid::{self, LevelEncoder, Levels};
 use crate::io::{CreateOptions, EncodeBill, Encoded, Encoder, Order, Part, Sink};
 use crate::sys;
 use std::path::Path;
@@ -122,7 +123,7 @@ impl Plan {
         at: &Region,
         pixels: &View<'_>,
         out: &mut Encoded,
-    ) -> Result<(), String> {
+    ) -> Result<()> {
         let level = &self.levels[level];
         for i in 0..grid_len(&at.shape, &self.tile) {
             let part = Region::tile(&at.shape, &self.tile, i);
@@ -131,10 +132,16 @@ impl Plan {
                 n * tiles_along(level.shape[a], self.tile[a]) + index
             });
             let start = out.bytes.len();
-            codec.encode(&pixels.sub(&part), &mut out.bytes)?;
+            let done = codec.encode(&pixels.sub(&part), &mut out.bytes);
+            done.map_err(|what| Error::Internal(format!("a tile cannot be compressed: {what}")))?;
             out.parts.push(Part { id: level.first + number, start, len: out.bytes.len() - start });
         }
         Ok(())
+    }
+
+    /// Most bytes that one tile becomes.
+    fn tile_bound(&self) -> usize {
+        self.method.bound(self.tile_bytes() as usize)
     }
 
     /// Bytes of a box of the full image at half the resolution; none if there are no levels.
@@ -148,7 +155,7 @@ impl Plan {
     /// Most bytes that the tiles of a box of that shape become.
     fn encoded_bound(&self, tile: &[u64]) -> u64 {
         let reduced = self.reduced_bytes(&Region::whole(tile)) as u64;
-        let one = self.method.bound(self.tile_bytes() as usize) as u64 + size_of::<Part>() as u64;
+        let one = self.tile_bound() as u64 + size_of::<Part>() as u64;
         grid_len(tile, &self.tile) * one + reduced + size_of::<Part>() as u64
     }
 }
@@ -202,8 +209,22 @@ struct TiledSink {
 struct TileEncoder {
     plan: Arc<Plan>,
     codec: TileCodec,
-    bound: usize,
     reduced: Buffer,
+}
+
+impl TileEncoder {
+    fn new(plan: &Arc<Plan>) -> Result<Self, String> {
+        Ok(TileEncoder { plan: Arc::clone(plan), codec: plan.codec()?, reduced: Buffer::default() })
+    }
+}
+
+impl LevelEncoder for TileEncoder {
+    fn encode_level(&mut self, level: usize, at: &Region, pixels: &View<'_>, out: &mut Encoded) -> Result<()> {
+        let tiles = grid_len(&at.shape, &self.plan.tile) as usize;
+        out.bytes.reserve_exact(tiles * self.plan.tile_bound());
+        out.parts.reserve_exact(tiles);
+        self.plan.encode(&mut self.codec, level, at, pixels, out)
+    }
 }
 
 impl Encoder for TileEncoder {
@@ -211,10 +232,9 @@ impl Encoder for TileEncoder {
         let tiles = grid_len(&at.shape, &self.plan.tile) as usize;
         // Exactly, since growing by doubling would take more than the bill says.
         let reduced = self.plan.reduced_bytes(at);
-        out.bytes.reserve_exact(tiles * self.bound + reduced);
+        out.bytes.reserve_exact(tiles * self.plan.tile_bound() + reduced);
         out.parts.reserve_exact(tiles + 1);
-        let done = self.plan.encode(&mut self.codec, 0, at, tile, out);
-        done.map_err(|what| Error::Internal(format!("a tile cannot be compressed: {what}")))?;
+        self.plan.encode(&mut self.codec, 0, at, tile, out)?;
         if reduced > 0 {
             if self.reduced.len() < reduced {
                 self.reduced = Buffer::new(reduced)?;
@@ -245,16 +265,7 @@ impl Sink for TiledSink {
         let plan = &self.plan;
         let per_page = plan.levels.iter().map(|l| l.tiles / plan.pages.count).max().unwrap_or(0);
         let text = plan.pages.description.as_ref().map_or(0, |t| 4 * t.len() as u64);
-        let below = match plan.levels.len() {
-            0 | 1 => 0,
-            _ => {
-                let codec = TileCodec::bill(plan.method, plan.spec.dtype, &plan.tile);
-                Levels::bill(&plan.tile, plan.spec.dtype)
-                    + codec
-                    + plan.encoded_bound(&plan.tile)
-                    + self.levels_on_tmpfs()
-            }
-        };
+        let below = if plan.levels.len() > 1 { self.levels_on_tmpfs() } else { 0 };
         plan.total() * 12 + per_page * 64 + text + DIRECTORY_BILL + below
     }
 
@@ -270,9 +281,8 @@ impl Sink for TiledSink {
     }
 
     fn encoder(&self) -> Result<Option<Box<dyn Encoder>>> {
-        let codec = self.plan.codec().map_err(|what| usage(self.out.path(), what))?;
-        let bound = self.plan.method.bound(self.plan.tile_bytes() as usize);
-        Ok(Some(Box::new(TileEncoder { plan: Arc::clone(&self.plan), codec, bound, reduced: Buffer::default() })))
+        let encoder = TileEncoder::new(&self.plan).map_err(|what| usage(self.out.path(), what))?;
+        Ok(Some(Box::new(encoder)))
     }
 
     fn encode_bill(&self, tile: &[u64]) -> EncodeBill {
@@ -302,8 +312,28 @@ impl Sink for TiledSink {
         self.write_encoded(at, &encoded)
     }
 
+    fn finish_bill(&self, threads: usize) -> u64 {
+        let plan = &self.plan;
+        if plan.levels.len() < 2 {
+            return 0;
+        }
+        let codec = TileCodec::bill(plan.method, plan.spec.dtype, &plan.tile);
+        let one = Levels::bill(&plan.tile, plan.spec.dtype) + codec + plan.encoded_bound(&plan.tile);
+        one.saturating_mul(threads as u64)
+    }
+
+    fn finish(&mut self, threads: usize, cancel: &Cancel) -> Result<()> {
+        let Some(below) = self.below.take() else { return Ok(()) };
+        let plan = Arc::clone(&self.plan);
+        let encoder = || Ok(Box::new(TileEncoder::new(&plan)?) as Box<dyn LevelEncoder>);
+        let encoders = (0..threads.max(1)).map(|_| encoder()).collect::<Result<Vec<_>, String>>();
+        let encoders = encoders.map_err(|what| usage(self.out.path(), what))?;
+        let folder = self.folder().to_path_buf();
+        below.finish(&folder, &plan.tile, encoders, &mut |_, encoded| self.append_tiles(encoded), cancel)
+    }
+
     fn commit(&mut self) -> Result<()> {
-        let done = self.write_levels().and_then(|()| self.write_directories());
+        let done = self.finish(1, &Cancel::new()).and_then(|()| self.write_directories());
         done.inspect_err(|_| self.out.abort())?;
         self.out.commit()
     }
@@ -351,21 +381,6 @@ impl TiledSink {
         self.out.write_at(self.end, &encoded.bytes[..len])?;
         self.end += len as u64;
         Ok(())
-    }
-
-    /// Makes the smaller copies, one of the other.
-    fn write_levels(&mut self) -> Result<()> {
-        let Some(below) = self.below.take() else { return Ok(()) };
-        let plan = Arc::clone(&self.plan);
-        let folder = self.folder().to_path_buf();
-        let failed = |what: String| Error::Internal(format!("a tile cannot be compressed: {what}"));
-        let mut codec = plan.codec().map_err(failed)?;
-        let mut encoded = Encoded::default();
-        below.finish(&folder, &plan.tile, &mut |level, at, pixels| {
-            encoded.clear();
-            plan.encode(&mut codec, level, at, &pixels, &mut encoded).map_err(failed)?;
-            self.append_tiles(&encoded)
-        })
     }
 
     fn write_directories(&mut self) -> Result<()> {
