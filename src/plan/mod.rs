@@ -192,7 +192,8 @@ impl Plan {
         }
         let mut why = placement.why.clone();
         why.extend(passes.iter().flat_map(|p| p.sweep.why.iter().cloned()));
-        let (finishers, finishing) = finish(outputs, resources, values);
+        let to_the_end = values.iter().filter(|v| v.until == usize::MAX).map(|v| v.bytes).sum();
+        let (finishers, finishing) = finish(outputs, resources, to_the_end);
         if finishers > 0 {
             why.push(format!(
                 "smaller levels of an image are made when the image is complete, by {finishers} of {} threads",

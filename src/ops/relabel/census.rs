@@ -244,7 +244,7 @@ mod tests {
     fn taken(op: &Census, tile: &[u64], workers: usize, arrays: &[(DType, Vec<u8>)], shape: &[u64]) -> Result<Table> {
         let stores: Stores = Arc::new(|| Ok(Arc::new(Appended::default()) as Arc<dyn Store>));
         let specs: Vec<ArraySpec> = arrays.iter().map(|(d, _)| ArraySpec::unnamed(shape, *d)).collect();
-        let cx = ScanCx { inputs: &specs, scalars: &[], stores: &stores };
+        let cx = ScanCx { inputs: &specs, scalars: &[], arrays: &[], stores: &stores };
         let mut states: Vec<_> = (0..workers).map(|_| op.begin(&cx).unwrap()).collect();
         let views: Vec<View<'_>> = arrays.iter().map(|(d, bytes)| View::new(*d, shape, bytes)).collect();
         for i in 0..grid_len(shape, tile) {
