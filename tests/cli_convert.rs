@@ -59,7 +59,8 @@ fn pages_become_cubes_and_each_is_decoded_once() {
     assert_eq!(report["passes"][0]["decoded"], json!([{ "name": "pages.zarr", "chunks": 32, "decodes": 32 }]));
     assert_eq!(report["passes"].as_array().unwrap().len(), 2, "{report}");
     folder.prints(&["convert", "cubes.zarr", "out.npy", "-q"]);
-    assert!(fs::read(folder.path("out.npy")).unwrap() == fs::read(folder.path("in.npy")).unwrap());
+    let pixels = |name: &str| fs::read(folder.path(name)).unwrap().split_off(128);
+    assert!(pixels("out.npy") == pixels("in.npy"));
 }
 
 #[test]

@@ -70,6 +70,12 @@ pub(crate) fn unpacked(source: &Arc<Node>) -> Option<Arc<Node>> {
     Some(Array::tile(Unpack, vec![from], spec).from_call(&call).node().clone())
 }
 
+/// The node that reads back what was unpacked.
+pub(super) fn read_back(copy: &Arc<Node>) -> Option<Arc<Node>> {
+    let spec = copy.outputs[0].array()?.clone();
+    Some(Array::tile(Unpack, vec![Array::of_node(copy.clone())], spec).node().clone())
+}
+
 /// The plan without cuts, or with those that make it possible or much faster.
 pub(super) fn best(outputs: &[Output], resources: &Resources) -> Result<Plan> {
     let mut cuts = Cuts::default();

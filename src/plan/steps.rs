@@ -125,7 +125,7 @@ pub(crate) fn wanted_until(steps: &[Step], outputs: &[Port]) -> Vec<usize> {
 fn read_back(port: Port, wanted: &Array, steps: &mut Vec<Step>) -> Port {
     let kept = &steps[port.step];
     let is_copy = kept.cut && !Arc::ptr_eq(&kept.node, wanted.node());
-    let Some(node) = is_copy.then(|| cut::unpacked(&kept.node)).flatten() else { return port };
+    let Some(node) = is_copy.then(|| cut::read_back(&kept.node)).flatten() else { return port };
     let level = kept.level + 1;
     steps.push(Step { node, inputs: vec![port], level, cut: false });
     Port { step: steps.len() - 1, port: 0 }
