@@ -1,6 +1,6 @@
 //! What a run may use: sizes with units, the default limit, the state of the process.
 
-use super::{MeansArgs, fault, startup, term};
+use super::{MeansArgs, code_pages, fault, term};
 use std::path::PathBuf;
 use tilewise::error::Bytes;
 use tilewise::io::Access;
@@ -132,7 +132,7 @@ impl Means {
 /// What the process holds when its start-up code is given back, with the code of the run to come; rounded so that it is
 /// the same every time.
 fn resident() -> u64 {
-    startup::give_back_code();
+    code_pages::give_back();
     let resident = sys::resident().unwrap_or(FALLBACK_RESIDENT).max(USUAL_RESIDENT);
     resident.next_multiple_of(STEP) + CODE
 }

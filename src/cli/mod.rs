@@ -1,6 +1,7 @@
 //! The command line: what can be said, and which file answers it. Only this folder prints.
 
 mod batch;
+mod code_pages;
 mod compare_thresholds;
 mod completions;
 mod convert;
@@ -19,7 +20,6 @@ mod picture;
 mod plot;
 mod progress;
 mod run;
-mod startup;
 mod term;
 mod value;
 

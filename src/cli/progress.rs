@@ -1,6 +1,6 @@
 //! Progress on stderr: a bar on a terminal, a line per pass elsewhere.
 
-use super::term;
+use super::{code_pages, term};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -63,6 +63,9 @@ impl Progress {
 
 impl Observer for Progress {
     fn event(&self, event: &Event) {
+        if let Event::PassStarted { .. } = event {
+            code_pages::give_back();
+        }
         match (self, event) {
             (Progress::Lines, Event::PassStarted { pass, passes, tiles }) => {
                 term::note(&pass_text(*pass, *passes, *tiles));

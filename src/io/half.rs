@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn pieces_are_small() {
         assert_eq!(piece(&[3, 70_000])[..], [1, PIECE]);
-        assert_eq!(piece(&[100, 1000, 10])[..], [1, 1000, 10]);
+        assert_eq!(piece(&[100, 1000, 10])[..], [3, 1000, 10]);
         assert_eq!(piece(&[100, 100, 10])[..], [32, 100, 10]);
         assert_eq!(piece(&[]).len(), 0);
     }

@@ -1,10 +1,11 @@
-//! Start-up leaves much of the program's code in memory: options, help, the registries of codecs. None of it is needed
-//! again, and all of it would count against the limit.
+//! What is done leaves much of the program's code in memory: options, help and the registries of codecs at start-up, the
+//! language and the planner, the operations of earlier passes. Little of it is needed again, and all of it would count
+//! against the limit.
 
 /// Lets the system take back the pages of the program's own code and constants. Those that are needed again are read
 /// again, as they would be under memory pressure.
 #[cfg(target_os = "linux")]
-pub(super) fn give_back_code() {
+pub(super) fn give_back() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
     for (start, end) in maps.lines().filter_map(code) {
         // SAFETY: the range is a mapping of this process as the kernel lists it, of a file and never written to, so that
@@ -17,7 +18,7 @@ pub(super) fn give_back_code() {
 
 /// Elsewhere the system decides by itself.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn give_back_code() {}
+pub(super) fn give_back() {}
 
 /// The range of a mapping of code, or of the constants at the start of a file: others may have been written to before
 /// they became read-only, by the dynamic linker.
@@ -52,7 +53,7 @@ mod tests {
             assert_eq!(line(mode, offset, path), None, "{mode} {offset} {path}");
         }
         // What was given back is there again.
-        give_back_code();
+        give_back();
         assert_eq!(code("nothing"), None);
     }
 }
