@@ -46,7 +46,7 @@ const USUAL_RESIDENT: u64 = 6 << 20;
 const STEP: u64 = 1 << 20;
 
 /// The code of a run and its libraries that becomes resident again, measured.
-const CODE: u64 = 2 << 20;
+const CODE: u64 = 1 << 20;
 
 impl Means {
     pub(super) fn new(args: &MeansArgs) -> Result<Means> {
