@@ -63,7 +63,9 @@ impl Progress {
 
 impl Observer for Progress {
     fn event(&self, event: &Event) {
-        if let Event::PassStarted { .. } = event {
+        // What a pass is set up with is not needed to go on either.
+        if let Event::PassStarted { .. } | Event::TileComputed { tile: 0 } | Event::TileWritten { tile: 0, .. } = event
+        {
             code_pages::give_back();
         }
         match (self, event) {
