@@ -367,7 +367,8 @@ impl Going<'_> {
 
     fn work(&self, index: usize, means: &Means) -> Result<Figures> {
         let job = self.batch.job(index, true)?;
-        let Outcome { report, .. } = carry_out(&job, means, &Progress::silent(), self.cancel, |_| Ok(()))?;
+        let progress = if means.is_share() { Progress::BesideOthers } else { Progress::silent() };
+        let Outcome { report, .. } = carry_out(&job, means, &progress, self.cancel, |_| Ok(()))?;
         for (path, table) in job.merged(&report) {
             if let Some(merged) = locked(&self.merged).get_mut(path) {
                 merged.add(index, &self.batch.files[index], table)?;

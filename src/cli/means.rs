@@ -86,6 +86,11 @@ impl Means {
         (Means { share, ..self.clone() }, runs)
     }
 
+    /// Whether these are the means of one of several runs at the same time.
+    pub(super) fn is_share(&self) -> bool {
+        self.share.is_some()
+    }
+
     fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
     }

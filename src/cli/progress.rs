@@ -16,6 +16,8 @@ const REFRESH: Duration = Duration::from_millis(150);
 #[derive(Debug)]
 pub(super) enum Progress {
     Silent,
+    /// Of one of several runs at the same time: what code one gives back the others need, and fetch again.
+    BesideOthers,
     Lines,
     Bar(Bar),
 }
@@ -63,6 +65,9 @@ impl Progress {
 
 impl Observer for Progress {
     fn event(&self, event: &Event) {
+        if matches!(self, Progress::BesideOthers) {
+            return;
+        }
         // What a pass is set up with is not needed to go on either.
         if let Event::PassStarted { .. } | Event::TileComputed { tile: 0 } | Event::TileWritten { tile: 0, .. } = event
         {
