@@ -1,6 +1,7 @@
 //! Tables of numbers as Parquet: columns of plain numbers without nulls, in groups of rows, written page by page.
 
 use super::partial::Partial;
+use super::table::FILE;
 use crate::array::{Column, DType, Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::graph::Table;
@@ -23,9 +24,6 @@ const PAGE: usize = 64 << 10;
 
 /// Rows that are read at once.
 const ROWS: u64 = 4096;
-
-/// The column that says which file a row is from.
-const FILE: &str = "file";
 
 type Done<T> = std::result::Result<T, ParquetError>;
 
@@ -203,23 +201,10 @@ mod tests {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::Field;
 
-    const DTYPES: [DType; 11] = [
-        DType::Bool,
-        DType::U8,
-        DType::U16,
-        DType::U32,
-        DType::U64,
-        DType::I8,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::F32,
-        DType::F64,
-    ];
-
     /// Every type, the extremes first, on scratch.
     fn table(rows: u64) -> (Table, Vec<Vec<Scalar>>) {
-        let columns: Vec<Column> = DTYPES.iter().map(|&dtype| Column { name: format!("{dtype}-0"), dtype }).collect();
+        let columns: Vec<Column> =
+            DType::ALL.iter().map(|&dtype| Column { name: format!("{dtype}-0"), dtype }).collect();
         let stores: Stores = Arc::new(|| Ok(Arc::new(Appended::default()) as Arc<dyn Store>));
         let mut writer = TableWriter::new(TableSpec { columns }, 9000, stores).unwrap();
         let value = |row: u64, dtype: DType| match row {
@@ -227,7 +212,7 @@ mod tests {
             1 => Scalar::from_f64(f64::NEG_INFINITY, dtype),
             _ => Scalar::from_f64((row % 117) as f64 + if dtype.is_float() { 0.25 } else { 0.0 }, dtype),
         };
-        let all: Vec<Vec<Scalar>> = (0..rows).map(|row| DTYPES.iter().map(|&d| value(row, d)).collect()).collect();
+        let all: Vec<Vec<Scalar>> = (0..rows).map(|row| DType::ALL.iter().map(|&d| value(row, d)).collect()).collect();
         all.iter().for_each(|row| writer.push(row).unwrap());
         (writer.finish().unwrap(), all)
     }

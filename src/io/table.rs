@@ -58,14 +58,7 @@ pub fn write_table(table: &Table, path: &Path, file: Option<&str>, overwrite: bo
     if let Ending::Parquet = ending(path) {
         return super::parquet::write_parquet(table, path, file, overwrite);
     }
-    match file {
-        Some(file) => {
-            let mut out = MergedCsv::new(path, overwrite)?;
-            out.add(0, file, table)?;
-            out.commit()
-        }
-        None => write_csv(table, path, overwrite),
-    }
+    write_lines(table, path, file, overwrite)
 }
 
 /// Writes a table as CSV: a line of headings, then a line per row. It appears complete or not at all.
@@ -73,6 +66,10 @@ pub fn write_table(table: &Table, path: &Path, file: Option<&str>, overwrite: bo
 /// # Errors
 /// When the output exists and `overwrite` is false, or the disk is full or fails.
 pub fn write_csv(table: &Table, path: &Path, overwrite: bool) -> Result<()> {
+    write_lines(table, path, None, overwrite)
+}
+
+fn write_lines(table: &Table, path: &Path, file: Option<&str>, overwrite: bool) -> Result<()> {
     let mut out = Partial::new(path, overwrite)?;
     out.begin(0)?;
     let mut position = 0;
@@ -81,13 +78,13 @@ pub fn write_csv(table: &Table, path: &Path, overwrite: bool) -> Result<()> {
         position += text.len() as u64;
         Ok(())
     };
-    put(&headings(&table.spec, None))?;
-    write_rows(table, "", &mut put)?;
+    put(&headings(&table.spec, file.map(|_| FILE)))?;
+    write_rows(table, &before(file), &mut put)?;
     out.commit()
 }
 
 /// The column that says which file a row is from.
-const FILE: &str = "file";
+pub(super) const FILE: &str = "file";
 
 /// The tables of several files, one after the other in one `.csv`, with a first column `file`. It appears complete or
 /// not at all. The tables come in any order and are held on disk until all are there.
@@ -141,7 +138,7 @@ impl MergedCsv {
         };
         let start = self.end;
         let mut end = start;
-        let written = write_rows(table, &format!("{},", quoted(file)), &mut |text| {
+        let written = write_rows(table, &before(Some(file)), &mut |text| {
             sys::write_all_at(&rows, text.as_bytes(), end).map_err(failed)?;
             end += text.len() as u64;
             Ok(())
@@ -184,6 +181,11 @@ fn headings(spec: &TableSpec, first: Option<&str>) -> String {
     let own = spec.columns.iter().map(|c| quoted(&c.name));
     let all: Vec<String> = first.map(quoted).into_iter().chain(own).collect();
     all.join(",") + "\n"
+}
+
+/// What every row of a file begins with.
+fn before(file: Option<&str>) -> String {
+    file.map_or(String::new(), |file| format!("{},", quoted(file)))
 }
 
 /// Hands over the rows in pieces, each row with `before` in front.

@@ -192,6 +192,23 @@ impl Args {
         }
     }
 
+    /// An array of labels, with its spec: of integers, or a mask.
+    ///
+    /// # Errors
+    /// When it is not an array, or one of floats.
+    pub fn labels(&self, name: &str) -> Result<(Array, ArraySpec)> {
+        let (array, spec) = (self.array(name)?, self.spec(name)?);
+        match spec.dtype.is_float() {
+            true => Err(self.no_labels(name, spec.dtype)),
+            false => Ok((array, spec)),
+        }
+    }
+
+    /// What to say of labels of a type that labels cannot have.
+    pub fn no_labels(&self, name: &str, dtype: DType) -> Error {
+        self.error(format!("`{name}` must be integers, not {dtype}: `label(…)` numbers objects"))
+    }
+
     /// A finite number or the default.
     ///
     /// # Errors

@@ -11,7 +11,6 @@ mod elementwise;
 mod exposure;
 mod extrema;
 mod histogram;
-mod histograms;
 mod label;
 mod labelled;
 mod linear;

@@ -1,11 +1,11 @@
 //! What is known of a group: the cells of its record, and the numbers that come of them.
 
-use crate::array::{ArraySpec, DType, Dims, Scalar, View, with_dtype};
+use crate::array::{ArraySpec, DType, Dims, Scalar, View};
 use crate::error::{Error, Result};
 use crate::kernels::histogram::UniformBins;
 use crate::kernels::keyed::{Cell, Layout};
 use crate::ops::histogram::count_tile;
-use crate::ops::measure::pixel::{ChannelCells, Of, Pixel};
+use crate::ops::measure::pixel::{ChannelCells, Of, Pixel, of_key};
 
 /// What is asked of every group.
 #[derive(Clone, Debug, PartialEq)]
@@ -260,13 +260,5 @@ fn first<V: Pixel>(best: &mut [u64], values: &[V], number: u64, greatest: bool) 
         if (key, number + i as u64) < (best[0], best[1]) {
             (best[0], best[1]) = (key, number + i as u64);
         }
-    }
-}
-
-/// The value of a key, in its type.
-fn of_key(key: u64, dtype: DType) -> Scalar {
-    match dtype {
-        DType::Bool => Scalar::bool(key != 0),
-        _ => with_dtype!(dtype, T => Scalar::of(T::from_key(key))),
     }
 }

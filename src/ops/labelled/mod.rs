@@ -93,10 +93,7 @@ fn node(
 }
 
 fn labels_of(args: &Args, name: &str, input: Option<&ArraySpec>) -> Result<(Array, ArraySpec)> {
-    let (array, spec) = (args.array(name)?, args.spec(name)?);
-    if spec.dtype.is_float() {
-        return Err(args.error(format!("`{name}` must be integers, not {}: `label(…)` numbers objects", spec.dtype)));
-    }
+    let (array, spec) = args.labels(name)?;
     if let Some(input) = input.filter(|input| input.shape != spec.shape) {
         let (is, wanted) = (&spec.shape, &input.shape);
         return Err(args.error(format!("`{name}` has shape {is:?}, the array {wanted:?}")));

@@ -3,13 +3,13 @@
 use super::cells::{Asked, Cells, Port};
 use super::groups::{Groups, background, label};
 use crate::array::{
-    ArraySpec, Column, DType, Element, MAX_RANK, Region, Scalar, Spec, TableSpec, View, for_each_row_at, with_dtype,
+    ArraySpec, Column, DType, MAX_RANK, Region, Scalar, Spec, TableSpec, View, for_each_row_at, with_dtype,
 };
 use crate::error::{Error, Result};
 use crate::graph::{Array, MemArray, ScanCx, ScanOp, ScanState, Stores, TABLE_MEMORY, TableWriter, Value};
 use crate::kernels::keyed::Layout;
-use crate::ops::measure::pixel::Pixel;
-use crate::ops::measure::runs::{Merge, Records, Room};
+use crate::ops::measure::pixel::{Pixel, count_values, of_key};
+use crate::ops::measure::runs::{Group, Records, Room};
 use crate::ops::relabel::keys::{CHUNK, for_each_run, keys};
 use arrayvec::ArrayVec;
 use std::any::Any;
@@ -192,13 +192,12 @@ impl ScanState for State {
             values.extend(known.values);
         }
         let mut results = Results::new(&op, stores)?;
-        let mut sorted = Sorted { merge: Records::merge(values)?, waiting: None };
+        let mut sorted = Records::merge(values)?.map(Group::new);
         if let Some(mut merged) = Records::merge(groups)? {
             while let Some(record) = merged.next()? {
-                let median = match op.is_median() {
-                    true => Some(sorted.median(&op, record[0], record[op.cells.layout.count()])?),
-                    false => None,
-                };
+                let count = record[op.cells.layout.count()];
+                let median =
+                    sorted.as_mut().map(|sorted| median(sorted, op.cells.dtype, record[0], count)).transpose()?;
                 results.take(record[0], op.row(Some(record), median)?)?;
             }
         }
@@ -269,65 +268,34 @@ fn take<V: Pixel>(
 ) -> Result<()> {
     op.cells.add(known.groups.find(&[group])?, values, len, coordinates, number);
     if let Some(counts) = &mut known.values {
-        let mut from = 0;
-        while from < values.len() {
-            let key = values[from].key(true);
-            let to = (from + 1..values.len()).find(|&i| values[i].key(true) != key).unwrap_or(values.len());
-            counts.find(&[group, key])?[2] += (to - from) as u64;
-            from = to;
-        }
+        count_values(counts, group, values)?;
     }
     Ok(())
 }
 
-/// Counts by group and value, in their order.
-struct Sorted {
-    merge: Option<Merge>,
-    /// The next group, value and count.
-    waiting: Option<[u64; 3]>,
-}
-
-impl Sorted {
-    fn next(&mut self) -> Result<Option<[u64; 3]>> {
-        match &mut self.merge {
-            Some(merge) => Ok(merge.next()?.map(|record| [record[0], record[1], record[2]])),
-            None => Ok(None),
-        }
-    }
-
-    /// The median of the next group, which has that many values.
-    fn median(&mut self, op: &Labelled, group: u64, values: u64) -> Result<f64> {
-        let ranks = [values.saturating_sub(1) / 2, values / 2];
-        let (mut middle, mut seen, mut last) = ([None; 2], 0, 0);
-        loop {
-            let record = match self.waiting.take() {
-                Some(record) => Some(record),
-                None => self.next()?,
-            };
-            let Some([own, key, count]) = record else { break };
-            if own != group {
-                self.waiting = record;
-                break;
+/// The median of a group of so many values, from its counts by value.
+fn median(sorted: &mut Group, dtype: DType, group: u64, values: u64) -> Result<f64> {
+    let ranks = [values.saturating_sub(1) / 2, values / 2];
+    let (mut middle, mut seen, mut last) = ([None; 2], 0, 0);
+    while let Some(record) = sorted.next_of(group)? {
+        seen += record[2];
+        for (middle, &rank) in middle.iter_mut().zip(&ranks) {
+            if rank < seen {
+                middle.get_or_insert(record[1]);
             }
-            seen += count;
-            for (middle, &rank) in middle.iter_mut().zip(&ranks) {
-                if rank < seen {
-                    middle.get_or_insert(key);
-                }
-            }
-            last = key;
         }
-        let real = |key: u64| with_dtype!(op.cells.dtype, V => V::from_key(key).to_f64());
-        let [Some(low), Some(high)] = middle else {
-            return Err(Error::Internal("a median lacks values".into()));
-        };
-        // NaN lies above all numbers.
-        Ok(match (real(low), real(high), real(last)) {
-            (_, _, last) if last.is_nan() => f64::NAN,
-            (low, high, _) if low == high => low,
-            (low, high, _) => (low + high) / 2.0,
-        })
+        last = record[1];
     }
+    let real = |key: u64| of_key(key, dtype).to_f64();
+    let [Some(low), Some(high)] = middle else {
+        return Err(Error::Internal("a median lacks values".into()));
+    };
+    // NaN lies above all numbers.
+    Ok(match (real(low), real(high), real(last)) {
+        (_, _, last) if last.is_nan() => f64::NAN,
+        (low, high, _) if low == high => low,
+        (low, high, _) => (low + high) / 2.0,
+    })
 }
 
 /// Where results go.

@@ -3,9 +3,8 @@
 
 use super::fields::Fields;
 use super::hull::{Convex, Hull};
-use super::pixel::Pixel;
-use super::row::of_key;
-use super::runs::{Merge, Records, Room};
+use super::pixel::{Pixel, count_values, of_key};
+use super::runs::{Group, Merge, Records, Room};
 use crate::array::DType;
 use crate::error::Result;
 use crate::graph::Stores;
@@ -62,10 +61,7 @@ impl Kept {
 
     /// Takes values of a channel in.
     pub fn add_values<T: Pixel>(&mut self, channel: usize, label: u64, values: &[T]) -> Result<()> {
-        for equal in values.chunk_by(|a, b| a == b) {
-            self.values[channel].find(&[label, equal[0].key(true)])?[2] += equal.len() as u64;
-        }
-        Ok(())
+        count_values(&mut self.values[channel], label, values)
     }
 }
 
@@ -119,29 +115,6 @@ impl<'a> Objects<'a> {
             self.fields.quantiles_of(label, count, values, channel.dtype, found)?;
         }
         Ok(Some((self.objects.current(), &self.derived)))
-    }
-}
-
-/// Records that are taken apart by the first word of their keys.
-pub(super) struct Group {
-    merge: Merge,
-    /// Whether the merge's current record is still to be given.
-    waiting: bool,
-}
-
-impl Group {
-    fn new(merge: Merge) -> Self {
-        Group { merge, waiting: false }
-    }
-
-    /// The next record of that object; objects are asked for in order.
-    fn next_of(&mut self, label: u64) -> Result<Option<&[u64]>> {
-        if !self.waiting && self.merge.next()?.is_none() {
-            return Ok(None);
-        }
-        let own = self.merge.current()[0] == label;
-        self.waiting = !own;
-        Ok(own.then(|| self.merge.current()))
     }
 }
 

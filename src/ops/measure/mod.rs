@@ -163,10 +163,7 @@ fn table(
 }
 
 fn labels(args: &Args, name: &str) -> Result<(Array, ArraySpec)> {
-    let (array, spec) = (args.array(name)?, args.spec(name)?);
-    if spec.dtype.is_float() {
-        return Err(args.error(format!("`{name}` must be integers, not {}: `label(…)` numbers objects", spec.dtype)));
-    }
+    let (array, spec) = args.labels(name)?;
     if spec.rank() == 0 {
         return Err(args.error(format!("`{name}` must be an array, not a scalar")));
     }

@@ -1,6 +1,8 @@
 //! Exact sums, squares and extremes of pixel values of any type, in the cells of a record.
 
-use crate::array::{DType, Element};
+use super::runs::Records;
+use crate::array::{DType, Element, Scalar, with_dtype};
+use crate::error::Result;
 use crate::kernels::exact_sum::ExactSum;
 use crate::kernels::keyed::{Cell, Layout, add_integer, add_shifted, integer};
 use crate::ops::moments::Moments;
@@ -240,6 +242,23 @@ pub(crate) trait Pixel: Element {
 
     /// The sum of integers; nothing for floats.
     fn sum(values: &[Self]) -> i128;
+}
+
+/// The value of a key, in its type.
+pub(crate) fn of_key(key: u64, dtype: DType) -> Scalar {
+    match dtype {
+        DType::Bool => Scalar::bool(key != 0),
+        _ => with_dtype!(dtype, T => Scalar::of(T::from_key(key))),
+    }
+}
+
+/// Takes values of a group in, in records by group and value: how often each occurs. Values are the same when their keys
+/// are, zeros of both signs two, wherever a row is cut.
+pub(crate) fn count_values<T: Pixel>(records: &mut Records, group: u64, values: &[T]) -> Result<()> {
+    for equal in values.chunk_by(|a, b| a.key(true) == b.key(true)) {
+        records.find(&[group, equal[0].key(true)])?[2] += equal.len() as u64;
+    }
+    Ok(())
 }
 
 /// Elements whose partial sums cannot overflow 64 bits.

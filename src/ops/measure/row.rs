@@ -2,9 +2,9 @@
 
 use super::fields::Fields;
 use super::kept::Derived;
-use super::pixel::Pixel;
+use super::pixel::of_key;
 use super::property::{Property, exponents};
-use crate::array::{ArraySpec, DType, Scalar, with_dtype};
+use crate::array::{ArraySpec, DType, Scalar};
 use crate::error::{Error, Result};
 use crate::kernels::keyed::integer;
 
@@ -303,14 +303,6 @@ fn sum(whole: Option<i128>, dtype: DType, real: impl Fn() -> f64) -> Result<Scal
     let wide = if dtype.is_signed_integer() { DType::I64 } else { DType::U64 };
     Scalar::from_i128(whole, wide)
         .ok_or_else(|| Error::op("measure", format!("an intensity_sum is {whole}, which {wide} does not hold")))
-}
-
-/// The value of a key, in its type.
-pub(super) fn of_key(key: u64, dtype: DType) -> Scalar {
-    match dtype {
-        DType::Bool => Scalar::bool(key != 0),
-        _ => with_dtype!(dtype, T => Scalar::of(T::from_key(key))),
-    }
 }
 
 fn choose(n: u8, k: u8) -> i128 {

@@ -328,3 +328,27 @@ impl Merge {
         Ok(Some(&self.record))
     }
 }
+
+/// Records that are taken apart by the first word of their keys.
+pub(crate) struct Group {
+    merge: Merge,
+    /// Whether the merge's current record is still to be given.
+    waiting: bool,
+}
+
+impl Group {
+    /// Nothing is given yet.
+    pub fn new(merge: Merge) -> Self {
+        Group { merge, waiting: false }
+    }
+
+    /// The next record of that object; objects are asked for in order.
+    pub fn next_of(&mut self, label: u64) -> Result<Option<&[u64]>> {
+        if !self.waiting && self.merge.next()?.is_none() {
+            return Ok(None);
+        }
+        let own = self.merge.current()[0] == label;
+        self.waiting = !own;
+        Ok(own.then(|| self.merge.current()))
+    }
+}

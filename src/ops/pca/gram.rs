@@ -24,8 +24,8 @@ const BLOCK: usize = 1 << 20;
 /// A row of a block has at most this many elements.
 const MOST: usize = 1 << 12;
 
-/// Whether sums of products of that type are held as integers.
-fn is_whole(dtype: DType) -> bool {
+/// Whether sums of products of that type are held as integers; the range of others has to be known before.
+pub(super) fn is_whole(dtype: DType) -> bool {
     !dtype.is_float() && dtype.size() <= 2
 }
 

@@ -12,7 +12,7 @@ use crate::array::{ArraySpec, Axis, DType, Dims, Spec};
 use crate::error::Result;
 use crate::graph::Array;
 use basis::Basis;
-use gram::Gram;
+use gram::{Gram, is_whole};
 use project::{Components, Projections, Shown};
 use side::{Rows, Side};
 use sketch::{Sketch, Turn};
@@ -128,17 +128,17 @@ fn pca(args: &Args) -> Result<Array> {
     Ok(directions.with_related(related))
 }
 
-/// What a scan of that type wants to know before: the range of what is not bounded by its type.
-fn inputs(input: &Array, bounded: bool) -> Vec<Array> {
+/// What a scan takes: the stack, and where its type does not bound it the range.
+fn inputs(input: &Array, spec: &ArraySpec) -> Vec<Array> {
     let mut inputs = vec![input.clone()];
-    if !bounded {
+    if !is_whole(spec.dtype) {
         inputs.extend(range(input));
     }
     inputs
 }
 
 fn full(input: &Array, spec: &ArraySpec, basis: Basis, rows: usize) -> Array {
-    let inputs = inputs(input, !spec.dtype.is_float() && spec.dtype.size() <= 2);
+    let inputs = inputs(input, spec);
     let (outputs, ports) = (basis.outputs(), basis.ports());
     Array::scan(Gram { basis, rows }, inputs, outputs, ports)
 }
@@ -153,7 +153,7 @@ fn randomized(
     iterations: usize,
     seed: u64,
 ) -> Array {
-    let inputs = inputs(input, !spec.dtype.is_float() && spec.dtype.size() <= 2);
+    let inputs = inputs(input, spec);
     let op = |turn| Sketch { basis: basis.clone(), rows, columns, turn };
     let with = |before: Array| inputs.iter().cloned().chain([before]).collect();
     let output = || vec![Spec::Array(op(Turn::Power).output())];

@@ -104,9 +104,9 @@ const LABELS: Param =
 
 /// A label image.
 fn labels(args: &Args, name: &str) -> Result<(Array, ArraySpec)> {
-    let (array, spec) = (args.array(name)?, args.spec(name)?);
-    if !spec.dtype.is_integer() {
-        return Err(args.error(format!("`{name}` must be integers, not {}: `label(…)` numbers objects", spec.dtype)));
+    let (array, spec) = args.labels(name)?;
+    if spec.dtype == DType::Bool {
+        return Err(args.no_labels(name, spec.dtype));
     }
     if spec.rank() == 0 {
         return Err(args.error(format!("`{name}` must be an array, not a scalar")));

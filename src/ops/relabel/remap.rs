@@ -80,7 +80,7 @@ impl Remap {
         let step = |view: &View<'_>| view.strides().last().copied().unwrap_or(1);
         let to = out.typed_mut::<T>();
         let mut words = [[0u64; CHUNK]; 2];
-        let mut known = ([u64::MAX; 2], None);
+        let mut known: Option<([u64; 2], u64)> = None;
         let mut done = Ok(());
         for_each_row(&shape, [first.strides(), second.strides(), &strides], |[a, b, target], n| {
             for start in (0..n).step_by(CHUNK) {
@@ -93,24 +93,18 @@ impl Remap {
                 let [one, two] = &words;
                 for_each_run([&one[..m], &two[..m]], |run| {
                     let key = [one[run.start], two[run.start]];
-                    if known.1.is_none() || known.0 != key {
+                    if known.is_none_or(|(of, _)| of != key) {
                         let found = match key[..images.len()] == background[..] {
                             true => Ok(None),
                             false => lookup.find(key),
                         };
-                        known = (
-                            key,
-                            Some(
-                                found
-                                    .unwrap_or_else(|error| {
-                                        done = Err(error);
-                                        None
-                                    })
-                                    .unwrap_or(nothing),
-                            ),
-                        );
+                        let word = found.unwrap_or_else(|error| {
+                            done = Err(error);
+                            None
+                        });
+                        known = Some((key, word.unwrap_or(nothing)));
                     }
-                    target[run].fill(T::from_key(known.1.unwrap_or(nothing)));
+                    target[run].fill(T::from_key(known.map_or(nothing, |(_, word)| word)));
                 });
             }
         });

@@ -1,5 +1,7 @@
 //! Histograms, as NumPy counts them.
 
+mod along;
+
 use super::labelled::{INDEX, LABELS, bins as by_label, labelled};
 use super::reduce::range;
 use super::scan::{Summary, for_each_slice, state};
@@ -314,7 +316,7 @@ fn histogram(args: &Args) -> Result<Array> {
         return labelled(args, "input", by_label(args, range_given, nbins)?);
     }
     if args.given("axis") {
-        return super::histograms::along(args, &input, &spec, nbins, range_given);
+        return along::along(args, &input, &spec, nbins, range_given);
     }
     let mut inputs = vec![input.clone()];
     if range_given.is_none() && !is_narrow(spec.dtype) {

@@ -1,13 +1,12 @@
 //! Histograms along axes: one for every position of the axes that stay, all over the same bins, in one sweep.
 
-use super::Args;
-use super::histogram::{bins_of, count_tile, edges, merge_counts, span_of, vector};
-use super::reduce::{Along, Extents, range};
+use super::{Span, bins_of, count_tile, edges, merge_counts, span_of, vector};
 use crate::array::{ArraySpec, Column, DType, Dims, Region, Scalar, Spec, TableSpec, View};
 use crate::error::Result;
 use crate::graph::{Array, MemArray, ScanCx, ScanOp, ScanState, Stores, TABLE_MEMORY, TableWriter, Value};
 use crate::kernels::histogram::UniformBins;
-use crate::ops::histogram::Span;
+use crate::ops::Args;
+use crate::ops::reduce::{Along, Extents, range};
 use std::any::Any;
 use std::sync::Arc;
 
