@@ -4,7 +4,8 @@
 //! limbs of 32 bits, each in an `i64` whose upper half collects carries until they are passed on (R. Neal, "Fast exact
 //! summation using small and large superaccumulators", 2015). Slices take a shortcut: a block is first split into leading
 //! parts, which plain `f64` lanes add without rounding, and rests (T. Ogita, S. Rump, "Accurate floating-point summation",
-//! 2008); mostly the first or second rests are all zero, and only a few lane totals reach the long integer.
+//! 2008); mostly the first or second rests are all zero, and only a few lane totals reach the long integer. Singles mostly need
+//! no splitting: what 24 bits leave of the 53 of a double holds the sum of a block whose numbers are not too far apart.
 
 use multiversion::multiversion;
 
@@ -20,6 +21,9 @@ const LANES: usize = 16;
 /// Fewer elements than this are added one by one.
 const FEW: usize = 32;
 const LANE_BITS: i32 = (BLOCK / LANES).ilog2() as i32;
+/// Singles of a block, and those that are added side by side.
+const SINGLES: usize = 2048;
+const SINGLE_LANES: usize = 32;
 /// How often a block is split before the rest goes to the long integer element by element.
 const SPLITS: usize = 4;
 
@@ -82,6 +86,16 @@ impl ExactSum {
             let mut values = [0.0; BLOCK];
             widen(block, &mut values);
             self.add_block(&values);
+        }
+    }
+
+    /// Adds every number of a slice of singles.
+    pub fn add_singles(&mut self, xs: &[f32]) {
+        for block in xs.chunks(SINGLES) {
+            match sum_singles(block) {
+                Some(sum) => self.add(sum),
+                None => self.add_slice(block),
+            }
         }
     }
 
@@ -301,6 +315,32 @@ fn split_block(mut values: [f64; BLOCK], totals: &mut [[f64; LANES]; SPLITS]) ->
     greatest.iter().all(|&most| most == 0).then_some(SPLITS)
 }
 
+/// The sum of at most [`SINGLES`] numbers if none of its additions rounds, in whatever order; `None` if one might.
+#[multiversion(targets("x86_64+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn sum_singles(block: &[f32]) -> Option<f64> {
+    let (mut greatest, mut least, mut sums) = ([0; SINGLE_LANES], [u32::MAX; SINGLE_LANES], [0.0; SINGLE_LANES]);
+    let mut take = |lane: usize, x: f32| {
+        let bits = x.to_bits() & 0x7fff_ffff;
+        greatest[lane] = bits.max(greatest[lane]);
+        // Zeros come last.
+        least[lane] = bits.wrapping_sub(1).min(least[lane]);
+        sums[lane] += f64::from(x);
+    };
+    let (rows, rest) = block.as_chunks::<SINGLE_LANES>();
+    for row in rows {
+        for (lane, &x) in row.iter().enumerate() {
+            take(lane, x);
+        }
+    }
+    rest.iter().enumerate().for_each(|(lane, &x)| take(lane, x));
+    let greatest = greatest.into_iter().fold(0, u32::max) >> 23;
+    let least = (least.into_iter().fold(u32::MAX, u32::min).wrapping_add(1) >> 23).max(1);
+    // All numbers are multiples of 2^(least - 150) and below 2^(greatest - 126), their sums 2^11 times as large at most.
+    let bits = greatest.saturating_sub(least) + 24 + SINGLES.ilog2();
+    // Of zeros alone, the sum is +0, whatever their signs.
+    (greatest < 0xff && bits <= 53).then(|| sums.into_iter().sum::<f64>() + 0.0)
+}
+
 /// The bits without the sign: as integers they order finite numbers by magnitude, then infinity, then NaN.
 #[inline(always)]
 fn magnitude(x: f64) -> i64 {
@@ -442,6 +482,39 @@ mod tests {
         ];
         for (xs, expected) in cases {
             assert_eq!(sum_of(xs).to_f64(), expected, "{xs:?}");
+        }
+    }
+
+    #[test]
+    fn singles_sum_as_doubles_do() {
+        let mut rng = Rng::new(6);
+        for spread in [0, 4, 8, 10, 12, 30, 120, 126] {
+            for len in [0, 1, 31, 2047, 2048, 7000] {
+                let mut xs: Vec<f32> = wild(&mut rng, len, spread).into_iter().map(|x| x as f32).collect();
+                xs.iter_mut().step_by(7).for_each(|x| *x = 0.0);
+                let mut sum = ExactSum::new();
+                sum.add_singles(&xs);
+                let doubles: Vec<f64> = xs.iter().map(|&x| x.into()).collect();
+                assert_eq!(sum.to_double_double(), one_by_one(&doubles).to_double_double(), "spread {spread}, {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn singles_at_the_ends_of_their_range() {
+        for (xs, expected) in [
+            (vec![f32::MAX; 2048], f64::from(f32::MAX) * 2048.0),
+            (vec![f32::from_bits(1); 2048], f64::from(f32::from_bits(1)) * 2048.0),
+            (vec![-0.0; 40], 0.0),
+            (vec![1.0, f32::INFINITY], f64::INFINITY),
+            (vec![1.0, f32::NAN], f64::NAN),
+            // One bit more than fits side by side, and one that just fits.
+            (vec![2f32.powi(19), 1.0 + f32::EPSILON, -(2f32.powi(19))], 1.0 + f64::from(f32::EPSILON)),
+            (vec![2f32.powi(30), 1.0 + f32::EPSILON, -(2f32.powi(30))], 1.0 + f64::from(f32::EPSILON)),
+        ] {
+            let mut sum = ExactSum::new();
+            sum.add_singles(&xs);
+            assert_eq!(sum.to_f64().to_bits(), expected.to_bits(), "{:?}", &xs[..2]);
         }
     }
 

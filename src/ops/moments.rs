@@ -94,8 +94,14 @@ impl Moments {
         let squared = self.squared;
         match &mut self.sums {
             Sums::Real { sum, squares } => match tile.dtype() {
-                DType::F32 => for_each_slice(tile, |xs: &[f32]| add_real(xs, squared, sum, squares)),
-                _ => for_each_slice(tile, |xs: &[f64]| add_real(xs, squared, sum, squares)),
+                DType::F32 => for_each_slice(tile, |xs: &[f32]| {
+                    sum.add_singles(xs);
+                    add_squares(xs, squared, squares);
+                }),
+                _ => for_each_slice(tile, |xs: &[f64]| {
+                    sum.add_slice(xs);
+                    add_squares(xs, squared, squares);
+                }),
             },
             Sums::Whole { sum, squares } => {
                 with_dtype!(tile.dtype(), T => for_each_slice(tile, |xs: &[T]| add_whole(xs, squared, sum, squares)));
@@ -155,8 +161,7 @@ impl Moments {
     }
 }
 
-fn add_real<T: Element + Into<f64>>(xs: &[T], squared: bool, sum: &mut ExactSum, squares: &mut ExactSum) {
-    sum.add_slice(xs);
+fn add_squares<T: Element + Into<f64>>(xs: &[T], squared: bool, squares: &mut ExactSum) {
     if squared {
         squares.add_products(xs, xs);
     }
