@@ -159,5 +159,20 @@ case("unsharp_mask", "u1_yxc", "unsharp_mask(amount=4)", sf.unsharp_mask(g.input
 skimage("difference_of_gaussians", "f32", sf.difference_of_gaussians, [1, 2], [3, 2]); skimage("difference_of_gaussians", "f32", sf.difference_of_gaussians, 1, truncate=2)
 case("difference_of_gaussians", "u1_yxc", "difference_of_gaussians(1, 2)", sf.difference_of_gaussians(g.inputs["u1_yxc"], 1, 2, channel_axis=2), axes="yxc")
 
+# ---------------------------------------------------------------- small differences of large values
+# Values that differ little, and filters far larger than the image: what is left is far smaller than what goes in.
+r = np.random.default_rng(44)
+g.input("far", (1e5 + r.normal(size=(14, 12))).astype("f4")); g.input("bright", r.integers(60000, 60012, (12, 13)).astype("u2"))
+for inp in ("tiny", "far", "bright", "unit"):
+    for sigma in (2, 6, 20):
+        ndimage("gaussian_laplace", inp, nd.gaussian_laplace, sigma); ndimage("gaussian_gradient_magnitude", inp, nd.gaussian_gradient_magnitude, sigma, mode="nearest")
+        ndimage("gaussian_filter", inp, nd.gaussian_filter, sigma, [1, 2], mode="mirror"); ndimage("gaussian_filter1d", inp, nd.gaussian_filter1d, sigma, order=1, axis=0)
+    ndimage("laplace", inp, nd.laplace); ndimage("sobel", inp, nd.sobel, axis=0); ndimage("prewitt", inp, nd.prewitt, axis=1)
+    ndimage("correlate1d", inp, nd.correlate1d, [1, -3, 3, -1], axis=0); ndimage("convolve1d", inp, nd.convolve1d, [0.25, -0.5, 0.25], axis=1)
+    for k in ([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.outer([1, 2, 1], [1, -2, 1]), np.outer([1, 3, 3, 1], [1, -1])):
+        ndimage("correlate", inp, nd.correlate, k); ndimage("convolve", inp, nd.convolve, k, mode="nearest")
+    skimage("scharr", inp, sf.scharr); skimage("roberts", inp, sf.roberts)
+    skimage("difference_of_gaussians", inp, sf.difference_of_gaussians, 1); skimage("difference_of_gaussians", inp, sf.difference_of_gaussians, 3, 12)
+
 if __name__ == "__main__":
     g.main(__doc__)

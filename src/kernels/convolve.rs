@@ -1,6 +1,6 @@
 //! Weighted sums over a window of several axes: the direct way, tap by tap.
 
-use super::correlate::Float;
+use super::correlate::{Float, Sample};
 use super::{block_starts, lanes, lanes_mut};
 use multiversion::multiversion;
 
@@ -13,49 +13,49 @@ const GROUP: usize = 32;
 ///
 /// # Panics
 /// If `src` ends before the last element that is needed or there are fewer offsets than weights.
-pub fn weigh<T: Float>(src: &[T], dst: &mut [T], offsets: &[usize], weights: &[T]) {
+pub fn weigh<S: Sample<A>, A: Float>(src: &[S], dst: &mut [S], offsets: &[usize], weights: &[A]) {
     assert!(offsets.len() >= weights.len(), "{} offsets for {} weights", offsets.len(), weights.len());
-    if size_of::<T>() == 4 {
-        weigh_row::<T, 64>(src, dst, offsets, weights);
+    if size_of::<A>() == 4 {
+        weigh_row::<S, A, 64>(src, dst, offsets, weights);
     } else {
-        weigh_row::<T, 32>(src, dst, offsets, weights);
+        weigh_row::<S, A, 32>(src, dst, offsets, weights);
     }
 }
 
 #[multiversion(targets("x86_64+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn weigh_row<T: Float, const B: usize>(src: &[T], dst: &mut [T], offsets: &[usize], weights: &[T]) {
+fn weigh_row<S: Sample<A>, A: Float, const B: usize>(src: &[S], dst: &mut [S], offsets: &[usize], weights: &[A]) {
     let len = dst.len();
     if len >= B {
         for at in block_starts(len, B) {
-            *lanes_mut::<T, B>(dst, at) = block(src, at, offsets, weights);
+            *lanes_mut::<S, B>(dst, at) = block(src, at, offsets, weights);
         }
     } else if len >= 8 {
         for at in block_starts(len, 8) {
-            *lanes_mut::<T, 8>(dst, at) = block(src, at, offsets, weights);
+            *lanes_mut::<S, 8>(dst, at) = block(src, at, offsets, weights);
         }
     } else {
         for at in 0..len {
-            *lanes_mut::<T, 1>(dst, at) = block(src, at, offsets, weights);
+            *lanes_mut::<S, 1>(dst, at) = block(src, at, offsets, weights);
         }
     }
 }
 
 #[inline(always)]
-fn block<T: Float, const B: usize>(src: &[T], at: usize, offsets: &[usize], weights: &[T]) -> [T; B] {
-    let mut total = [T::ZERO; B];
+fn block<S: Sample<A>, A: Float, const B: usize>(src: &[S], at: usize, offsets: &[usize], weights: &[A]) -> [S; B] {
+    let mut total = [A::ZERO; B];
     for (offsets, weights) in offsets.chunks(GROUP).zip(weights.chunks(GROUP)) {
-        let mut sums = [T::ZERO; B];
+        let mut sums = [A::ZERO; B];
         for (&offset, &w) in offsets.iter().zip(weights) {
-            let x = lanes::<T, B>(src, at + offset);
+            let x = lanes::<S, B>(src, at + offset);
             for lane in 0..B {
-                sums[lane] = sums[lane] + w * x[lane];
+                sums[lane] = sums[lane] + w * x[lane].widen();
             }
         }
         for lane in 0..B {
             total[lane] = total[lane] + sums[lane];
         }
     }
-    total.map(T::one_nan)
+    total.map(|sum| S::narrow(sum.one_nan()))
 }
 
 #[cfg(test)]

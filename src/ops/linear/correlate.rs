@@ -1,6 +1,6 @@
 //! `correlate` and `convolve`: kernels of several axes, and the way that suits them.
 
-use super::correlate1d::Chain;
+use super::correlate1d::{Chain, cancels};
 use super::direct::{Direct, Window};
 use super::transform::Transformed;
 use crate::array::{ArraySpec, DType, Dims, Mode, Scalar};
@@ -128,10 +128,15 @@ impl Placed {
 
     fn apply(&self, mut chain: Chain<'_>) -> Result<Array> {
         match self.kernel.rows() {
-            Some(rows) => self.apply_rows(&rows, &mut chain)?,
+            Some(rows) => {
+                if cancels(&self.kernel.weights) {
+                    chain = chain.widened();
+                }
+                self.apply_rows(&rows, &mut chain)?;
+            }
             None => self.apply_whole(&mut chain),
         }
-        Ok(chain.array)
+        chain.narrow(&chain.array)
     }
 
     fn apply_rows(&self, rows: &[Vec<f64>], chain: &mut Chain<'_>) -> Result<()> {
@@ -220,14 +225,15 @@ const ORIGINS: Param = Param {
 };
 
 const DETAILS: &str = "The window has its middle, `length // 2` along each axis, on the element. A kernel that is the \
-    outer product of one row per axis, to the last bits and without zeros, is applied row by row; any other tap by tap, \
-    zeros left out; and one of more than 400 taps (200 in float64) by the fast Fourier transform in float64, of blocks \
-    that lie on a fixed grid, so that every pixel comes out of the same block however the image is tiled. (A block that \
-    holds NaN or infinity is summed tap by tap. How the transform rounds depends on the processor's vector \
-    instructions, within 1e-15 of the largest value.) Computes in and gives float32; float64 for float64 and 32- and 64-bit integer input. (scipy would \
-    compute in float64 and store into the input's type, truncating integers.) NaN spreads to the windows that hold it at \
-    a weight other than zero. Of arrays with named axes only the spatial axes are filtered, so an image `y x c` takes a \
-    kernel of two axes. Weights must be known before the run. (scipy also leaves out weights below 2.2e-16.)";
+    outer product of one row per axis, to the last bits and without zeros, is applied row by row; any other tap by \
+    tap, zeros left out; and one of more than 400 taps (200 in float64) by the fast Fourier transform in float64, of \
+    blocks that lie on a fixed grid, so that every pixel comes out of the same block however the image is tiled. (A \
+    block that holds NaN or infinity is summed tap by tap. How the transform rounds depends on the processor's vector \
+    instructions, within 1e-15 of the largest value.) Computes in and gives float32; float64 for float64 and 32- and \
+    64-bit integer input. Weights of both signs are summed in float64. (scipy would compute in float64 and store into \
+    the input's type, truncating integers.) NaN spreads to the windows that hold it at a weight other than zero. Of \
+    arrays with named axes only the spatial axes are filtered, so an image `y x c` takes a kernel of two axes. Weights \
+    must be known before the run. (scipy also leaves out weights below 2.2e-16.)";
 
 /// `correlate`
 pub static CORRELATE: OpDef = OpDef {

@@ -23,13 +23,18 @@ enum Taps {
     Wide(Vec<f64>, Symmetry),
 }
 
+/// Whether products may cancel, so that their sum is far smaller than they are and keeps few digits of its own.
+pub(super) fn cancels(weights: &[f64]) -> bool {
+    weights.iter().any(|&w| w > 0.0) && weights.iter().any(|&w| w < 0.0)
+}
+
 impl Taps {
     fn new(weights: &[f64], dtype: DType, sums: Sums) -> Self {
         let double = Symmetry::of(weights);
         if dtype == DType::F64 {
             return Taps::Double(weights.to_vec(), double);
         }
-        if sums == Sums::Double {
+        if sums == Sums::Double || cancels(weights) {
             return Taps::Wide(weights.to_vec(), double);
         }
         let single: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
@@ -80,7 +85,7 @@ fn run<T: Sample<A> + Element, A: Float>(
 /// The type in which products are summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sums {
-    /// The elements' own.
+    /// The elements' own, unless products may cancel.
     Own,
     /// `f64`, so that decisions made of the result are scipy's.
     Double,
@@ -108,6 +113,17 @@ impl<'a> Chain<'a> {
         let spec = input.with_dtype(array.dtype().unwrap_or(input.dtype.float()));
         let cval = if args.has("cval") { args.number("cval", 0.0)? } else { 0.0 };
         Ok(Chain { args, array, spec, cval, sums: Sums::Own })
+    }
+
+    /// The same in doubles: for differences of sums, where what rounding between the axes takes may be as large as what is
+    /// left. [`narrow`](Self::narrow) ends it.
+    pub fn widened(self) -> Self {
+        Chain { array: cast::to(&self.array, DType::F64), spec: self.spec.with_dtype(DType::F64), ..self }
+    }
+
+    /// What was computed, in the type that derivatives of the input are given in.
+    pub fn narrow(&self, array: &Array) -> Result<Array> {
+        Ok(cast::to(array, self.args.spec("input")?.dtype.float()))
     }
 
     /// Adds a correlation along one axis.
@@ -149,8 +165,9 @@ fn convolve1d(args: &Args) -> Result<Array> {
 
 const WEIGHTS: Param =
     Param { name: "weights", ty: Type::Weights, default: None, doc: "The weights, one per element of the window." };
-pub(super) const FLOATS: &str = "Computes in and gives float32; float64 for float64 and 32- and 64-bit integer input. (scipy would \
-    compute in float64 and store into the input's type, truncating integers.) NaN spreads over the window.";
+pub(super) const FLOATS: &str = "Computes in and gives float32; float64 for float64 and 32- and 64-bit integer input. \
+    Weights of both signs are summed in float64. (scipy would compute in float64 and store into the input's type, \
+    truncating integers.) NaN spreads over the window.";
 
 /// `correlate1d`
 pub static CORRELATE1D: OpDef = OpDef {

@@ -37,11 +37,9 @@ fn laplace(args: &Args) -> Result<Array> {
     if derivatives.is_empty() { Ok(input.array) } else { Ok(sum(derivatives)) }
 }
 
-/// Integers as fractions of their range, in the type that derivatives compute in.
+/// Integers as fractions of their range, in doubles.
 fn unit_chain(args: &Args) -> Result<Chain<'_>> {
-    let input = args.array("input")?;
-    let float = input.dtype().map_or(DType::F32, DType::float);
-    Chain::of(args, to_unit(&input, float)?)
+    Ok(Chain::of(args, to_unit(&args.array("input")?, DType::F64)?)?.widened())
 }
 
 /// scikit-image's `mask`: zero where a neighbour is masked.
@@ -95,7 +93,7 @@ fn scharr(args: &Args) -> Result<Array> {
         1 => derivatives.remove(0),
         _ => magnitude(derivatives, all.len()),
     };
-    masked(args, edges, &all)
+    masked(args, input.narrow(&edges)?, &all)
 }
 
 fn roberts(args: &Args) -> Result<Array> {
@@ -110,7 +108,7 @@ fn roberts(args: &Args) -> Result<Array> {
         convolve_with(&mut chain, (&[2, 2], &weights), &axes, Mode::Reflect);
         masked(args, chain.array, &axes)
     };
-    Ok(magnitude(vec![diagonal([1.0, 0.0, 0.0, -1.0])?, diagonal([0.0, 1.0, -1.0, 0.0])?], 2))
+    input.narrow(&magnitude(vec![diagonal([1.0, 0.0, 0.0, -1.0])?, diagonal([0.0, 1.0, -1.0, 0.0])?], 2))
 }
 
 const MASK: Param = Param {
@@ -125,9 +123,9 @@ pub static LAPLACE: OpDef = OpDef {
     name: "laplace",
     family: "filters",
     summary: "The Laplacian from second differences.",
-    details: "The sum of [1, -2, 1] along each axis. Computes in and gives float32; float64 for float64 and 32- and 64-bit \
-        integer input. NaN spreads to its neighbours along the axes. Of arrays with named axes only the spatial axes \
-        are filtered.",
+    details: "The sum of [1, -2, 1] along each axis. Differences are summed in float64; gives float32, float64 for \
+        float64 and 32- and 64-bit integer input. NaN spreads to its neighbours along the axes. Of arrays with named \
+        axes only the spatial axes are filtered.",
     reference: "scipy.ndimage.laplace",
     params: &[INPUT, MODES, CVAL, AXES],
     returns: &[("filtered", "The Laplacian, in floats.")],
@@ -140,11 +138,11 @@ pub static SCHARR: OpDef = OpDef {
     name: "scharr",
     family: "edges",
     summary: "The strength of edges, or a derivative, by Scharr's operator.",
-    details: "Along each axis the difference [-1, 0, 1], smoothed along every other axis with [3, 10, 3] / 16. With one \
-        `axis` the derivative itself; otherwise the root of the sum of their squares, divided by the number of axes that \
-        filters act on. Integers are first divided by the largest value of their type, as scikit-image does. Computes \
-        in and gives float32; float64 for float64 and 32- and 64-bit integer input. NaN spreads over the window. Of \
-        arrays with named axes only the spatial axes are filtered.",
+    details: "Along each axis the difference [-1, 0, 1], smoothed along every other axis with [3, 10, 3] / 16. With \
+        one `axis` the derivative itself; otherwise the root of the sum of their squares, divided by the number of \
+        axes that filters act on. Integers are first divided by the largest value of their type, as scikit-image does. \
+        Computes in float64 and gives float32; float64 for float64 and 32- and 64-bit integer input. NaN spreads over \
+        the window. Of arrays with named axes only the spatial axes are filtered.",
     reference: "skimage.filters.scharr",
     params: &[
         INPUT,
@@ -173,10 +171,11 @@ pub static ROBERTS: OpDef = OpDef {
     name: "roberts",
     family: "edges",
     summary: "The strength of edges from the two diagonal differences.",
-    details: "The root of half the sum of the squared differences along the two diagonals of each 2 x 2 square, whose first \
-        corner is the element; beyond the edge the image is reflected. Works in two dimensions: frame by frame on \
-        arrays with named axes, on the two `axes` of others. Integers are first divided by the largest value of their \
-        type, as scikit-image does. Computes in and gives float32; float64 for float64 and 32- and 64-bit integer input.",
+    details: "The root of half the sum of the squared differences along the two diagonals of each 2 x 2 square, whose \
+        first corner is the element; beyond the edge the image is reflected. Works in two dimensions: frame by frame \
+        on arrays with named axes, on the two `axes` of others. Integers are first divided by the largest value of \
+        their type, as scikit-image does. Computes in float64 and gives float32; float64 for float64 and 32- and \
+        64-bit integer input.",
     reference: "skimage.filters.roberts",
     params: &[INPUT, MASK, AXES],
     returns: &[("edges", "The magnitude, in floats.")],

@@ -1,10 +1,11 @@
 //! Correlation with a window of several axes, tap by tap.
 
+use super::correlate1d::cancels;
 use crate::array::{ArraySpec, DType, Dims, Element, Mode, Region, Scalar, View, ViewMut, for_each_row, merge_axes};
 use crate::error::Result;
 use crate::graph::{Cx, Need, TileOp};
 use crate::kernels::convolve::weigh;
-use crate::kernels::correlate::Float;
+use crate::kernels::correlate::{Float, Sample};
 use crate::ops::window::{scratch_bytes, scratch_of};
 
 /// A box of elements around every output element, and what lies outside the image.
@@ -39,6 +40,8 @@ impl Window {
 enum Weights {
     Single(Vec<f32>),
     Double(Vec<f64>),
+    /// Doubles over singles, where products may cancel.
+    Wide(Vec<f64>),
 }
 
 /// Correlation tap by tap.
@@ -55,6 +58,7 @@ impl Direct {
         let (positions, weights): (Vec<Dims>, Vec<f64>) = taps.into_iter().unzip();
         let weights = match dtype {
             DType::F64 => Weights::Double(weights),
+            _ if cancels(&weights) => Weights::Wide(weights),
             _ => Weights::Single(weights.into_iter().map(|w| w as f32).collect()),
         };
         Direct { window, positions, weights }
@@ -81,8 +85,9 @@ impl TileOp for Direct {
             *offset = position.iter().zip(src.strides()).map(|(&i, &stride)| i as usize * stride).sum();
         }
         match &self.weights {
-            Weights::Single(weights) => correlate(src, out, offsets, weights),
-            Weights::Double(weights) => correlate(src, out, offsets, weights),
+            Weights::Single(weights) => correlate::<f32, f32>(src, out, offsets, weights),
+            Weights::Double(weights) => correlate::<f64, f64>(src, out, offsets, weights),
+            Weights::Wide(weights) => correlate::<f32, f64>(src, out, offsets, weights),
         }
         Ok(())
     }
@@ -90,12 +95,17 @@ impl TileOp for Direct {
     fn cost(&self) -> f64 {
         match &self.weights {
             Weights::Single(weights) => 0.1 + 0.04 * weights.len() as f64,
-            Weights::Double(weights) => 0.1 + 0.08 * weights.len() as f64,
+            Weights::Double(weights) | Weights::Wide(weights) => 0.1 + 0.08 * weights.len() as f64,
         }
     }
 }
 
-fn correlate<T: Float + Element>(src: &View<'_>, out: &mut ViewMut<'_>, offsets: &[usize], weights: &[T]) {
+fn correlate<T: Sample<A> + Element, A: Float>(
+    src: &View<'_>,
+    out: &mut ViewMut<'_>,
+    offsets: &[usize],
+    weights: &[A],
+) {
     let (shape, [from, to]) = merge_axes(out.shape(), [src.strides(), out.strides()]);
     let step = from[shape.len() - 1];
     let (source, sums) = (src.typed::<T>(), out.typed_mut::<T>());

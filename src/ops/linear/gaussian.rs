@@ -137,16 +137,19 @@ fn smoothing(args: &Args, spec: &ArraySpec) -> Result<Vec<Gaussian>> {
 fn gaussian_filter(args: &Args) -> Result<Array> {
     let mut chain = Chain::new(args)?;
     let order = args.integer_per_axis("order", &chain.spec, 0, 0)?;
+    if order.iter().any(|&order| order > 0) {
+        chain = chain.widened();
+    }
     for (step, order) in smoothing(args, &chain.spec)?.into_iter().zip(order) {
         Gaussian { order, ..step }.apply(&mut chain)?;
     }
-    Ok(chain.array)
+    chain.narrow(&chain.array)
 }
 
 /// The derivatives of that order along each axis that filters act on, of the smoothed input. As in scipy, the mode of an
 /// axis holds for all of its derivative, whichever way that smooths.
-fn derivatives(args: &Args, order: i64) -> Result<Vec<Array>> {
-    let input = Chain::new(args)?;
+fn derivatives(input: &Chain<'_>, order: i64) -> Result<Vec<Array>> {
+    let args = input.args;
     let steps = smoothing(args, &input.spec)?;
     let along = |axis: usize| {
         let mut chain = input.clone();
@@ -160,13 +163,15 @@ fn derivatives(args: &Args, order: i64) -> Result<Vec<Array>> {
 }
 
 fn gaussian_laplace(args: &Args) -> Result<Array> {
-    let derivatives = derivatives(args, 2)?;
-    if derivatives.is_empty() { Ok(Chain::new(args)?.array) } else { Ok(sum(derivatives)) }
+    let input = Chain::new(args)?.widened();
+    let derivatives = derivatives(&input, 2)?;
+    input.narrow(&if derivatives.is_empty() { input.array.clone() } else { sum(derivatives) })
 }
 
 fn gaussian_gradient_magnitude(args: &Args) -> Result<Array> {
-    let derivatives = derivatives(args, 1)?;
-    if derivatives.is_empty() { Ok(Chain::new(args)?.array) } else { Ok(magnitude(derivatives, 1)) }
+    let input = Chain::new(args)?.widened();
+    let derivatives = derivatives(&input, 1)?;
+    input.narrow(&if derivatives.is_empty() { input.array.clone() } else { magnitude(derivatives, 1) })
 }
 
 fn gaussian_filter1d(args: &Args) -> Result<Array> {
@@ -210,8 +215,8 @@ pub static GAUSSIAN_FILTER: OpDef = OpDef {
     summary: "Gaussian smoothing and its derivatives.",
     details: "One correlation per axis with a kernel of `2 * radius + 1` weights, where the radius is `truncate * \
         sigma`, rounded. An axis with sigma 0 is left alone, its order too. Computes in and gives float32; float64 for \
-        float64 and 32- and 64-bit integer input. NaN spreads over the window. Of arrays with named axes only the \
-        spatial axes are filtered.",
+        float64 and 32- and 64-bit integer input. Derivatives are computed in float64 and then rounded. NaN spreads \
+        over the window. Of arrays with named axes only the spatial axes are filtered.",
     reference: "scipy.ndimage.gaussian_filter",
     params: &[
         INPUT,
@@ -276,10 +281,10 @@ pub static GAUSSIAN_LAPLACE: OpDef = OpDef {
     name: "gaussian_laplace",
     family: "filters",
     summary: "The Laplacian of a gaussian: finds blobs and, at its zeros, edges.",
-    details: "The sum over the axes of the gaussian's second derivative along that axis, smoothed along the others. The \
-        kernel of each is cut off at `truncate * sigma`, rounded, as in `gaussian_filter`; an axis with sigma 0 is \
-        neither smoothed nor derived. Computes in and gives float32; float64 for float64 and 32- and 64-bit integer \
-        input. NaN spreads over the window. Of arrays with named axes only the spatial axes are filtered. The \
+    details: "The sum over the axes of the gaussian's second derivative along that axis, smoothed along the others. \
+        The kernel of each is cut off at `truncate * sigma`, rounded, as in `gaussian_filter`; an axis with sigma 0 is \
+        neither smoothed nor derived. Computes in float64 and gives float32; float64 for float64 and 32- and 64-bit \
+        integer input. NaN spreads over the window. Of arrays with named axes only the spatial axes are filtered. The \
         keywords that scipy hands on to `gaussian_filter` are parameters here. With a mode per axis, the derivative \
         along an axis takes that axis's mode everywhere, as in scipy.",
     reference: "scipy.ndimage.gaussian_laplace",
@@ -298,13 +303,13 @@ pub static GAUSSIAN_GRADIENT_MAGNITUDE: OpDef = OpDef {
     name: "gaussian_gradient_magnitude",
     family: "filters",
     summary: "The length of the gradient of the smoothed image.",
-    details: "The root of the sum over the axes of the squared first derivative of the gaussian along that axis, smoothed \
-        along the others. The kernel of each is cut off at `truncate * sigma`, rounded, as in `gaussian_filter`; an axis \
-        with sigma 0 is neither smoothed nor derived. Computes in and gives float32; float64 for float64 and 32- and \
-        64-bit integer input. NaN spreads over the window. Of arrays with named axes only the spatial axes are \
-        filtered. The keywords that scipy hands on to `gaussian_filter` are parameters here. With a mode per axis, the \
-        derivative along an axis takes that axis's mode everywhere, as in scipy. (With `axes`, scipy 1.17 still smooths \
-        along all axes; this does not.)",
+    details: "The root of the sum over the axes of the squared first derivative of the gaussian along that axis, \
+        smoothed along the others. The kernel of each is cut off at `truncate * sigma`, rounded, as in \
+        `gaussian_filter`; an axis with sigma 0 is neither smoothed nor derived. Computes in float64 and gives \
+        float32; float64 for float64 and 32- and 64-bit integer input. NaN spreads over the window. Of arrays with \
+        named axes only the spatial axes are filtered. The keywords that scipy hands on to `gaussian_filter` are \
+        parameters here. With a mode per axis, the derivative along an axis takes that axis's mode everywhere, as in \
+        scipy. (With `axes`, scipy 1.17 still smooths along all axes; this does not.)",
     reference: "scipy.ndimage.gaussian_gradient_magnitude",
     params: &[INPUT, SIGMA, MODES, CVAL, TRUNCATE, RADIUS, AXES],
     returns: &[("magnitude", "The length of the gradient, in floats; not negative.")],

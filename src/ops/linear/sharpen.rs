@@ -49,12 +49,13 @@ fn lowest(input: &Array) -> Result<Arg> {
 
 fn difference_of_gaussians(args: &Args) -> Result<Array> {
     let input = args.array("input")?;
-    let float = input.dtype().map_or(DType::F32, DType::float);
-    let image = Chain::of(args, to_unit(&input, float)?)?;
+    let image = Chain::of(args, to_unit(&input, DType::F64)?)?.widened();
     let (low, high) = sigmas(args, &image.spec)?;
     let mode = args.mode("mode", Mode::Nearest)?;
     let truncate = args.number("truncate", 4.0)?;
-    binary("subtract", &smooth(&image, &low, truncate, mode)?, &smooth(&image, &high, truncate, mode)?)
+    let difference =
+        binary("subtract", &smooth(&image, &low, truncate, mode)?, &smooth(&image, &high, truncate, mode)?)?;
+    image.narrow(&difference)
 }
 
 fn sigmas(args: &Args, spec: &ArraySpec) -> Result<(Vec<f64>, Vec<f64>)> {
@@ -115,10 +116,10 @@ pub static DIFFERENCE_OF_GAUSSIANS: OpDef = OpDef {
     name: "difference_of_gaussians",
     family: "filters",
     summary: "A band pass: what one gaussian keeps and a wider one loses.",
-    details: "`gaussian(image, low_sigma) - gaussian(image, high_sigma)`. Integers are first divided by the largest value \
-        of their type, as scikit-image does. Computes in and gives float32; float64 for float64 and 32- and 64-bit \
-        integer input. NaN spreads over the window. Of arrays with named axes only the spatial axes are filtered; \
-        scikit-image's `channel_axis` is said with `axes` where axes have no names.",
+    details: "`gaussian(image, low_sigma) - gaussian(image, high_sigma)`. Integers are first divided by the largest \
+        value of their type, as scikit-image does. Computes in float64 and gives float32; float64 for float64 and 32- \
+        and 64-bit integer input. NaN spreads over the window. Of arrays with named axes only the spatial axes are \
+        filtered; scikit-image's `channel_axis` is said with `axes` where axes have no names.",
     reference: "skimage.filters.difference_of_gaussians",
     params: &[
         INPUT,
