@@ -25,6 +25,9 @@ volume = blobs((17, 23, 29), 0.6, 1.3, np.uint16)
 wide = np.zeros((5, 200), np.uint8)
 wide[2, 3:190] = 9
 wide[4, 199] = 4
+# scikit-image has no hull for objects that lie in a plane.
+bulky = lambda k: np.linalg.matrix_rank(np.argwhere(volume == k) - np.argwhere(volume == k)[0]) == 3
+solids = np.where(np.isin(volume, [k for k in range(1, volume.max() + 1) if bulky(k)]), volume, 0)
 LABELS = dict(flat=flat, sparse=sparse, scattered=scattered, volume=volume, wide=wide)
 for name, labels in list(LABELS.items()):
     LABELS[name] = np.ascontiguousarray(labels)
@@ -94,6 +97,8 @@ def main():
         add(name, None, None, ["label"] + LOCAL + (LOCAL_FLAT if flat_only else []))
         if flat_only:
             add(name, None, None, ["label"] + HULL)
+    LABELS["solids"] = solids
+    add("solids", None, None, ["label"] + HULL)
     for name in ["scattered", "wide"]:
         add(name, None, None, ["label"] + MOMENTS)
     for dtype in ["uint8", "uint16", "int16", "float32", "float64", "uint64", "int64"]:

@@ -120,7 +120,10 @@ fn tiling_is_invisible() {
         let whole_numbers = graph("cast(input, \"int8\")", &intensity).unwrap();
         let mut names = names[seed as usize % names.len()].clone();
         if labels.shape().unwrap().len() == 2 {
-            names.extend(["perimeter", "perimeter_crofton", "euler_number", "solidity", "feret_diameter_max"]);
+            names.extend(["perimeter", "perimeter_crofton", "euler_number"]);
+        }
+        if labels.shape().unwrap().len() > 1 {
+            names.extend(["solidity", "feret_diameter_max"]);
         }
         let channels = Arg::List(vec![Arg::Array(intensity), Arg::Array(whole_numbers)]);
         let measured = labels.call("measure", [channels, names.into()], []).unwrap();

@@ -1,10 +1,11 @@
 //! The records of objects: what is added up while the image goes by.
 
+use super::hull::Hull;
 use super::kept::Kept;
 use super::local::chord_counts;
 use super::pixel::{ChannelCells, Of, Pixel};
 use super::property::{Property, exponents};
-use crate::array::{ArraySpec, DType, Element, MAX_RANK, Region, View, with_dtype};
+use crate::array::{ArraySpec, DType, Dims, Element, MAX_RANK, Region, View, with_dtype};
 use crate::error::Result;
 use crate::kernels::keyed::{Cell, Layout, add_integer};
 use crate::ops::reduce::Quantile;
@@ -27,8 +28,8 @@ pub(crate) struct Fields {
     pub outline: Option<usize>,
     /// How many chords there are of each of three kinds.
     pub chords: Option<usize>,
-    /// Rows and columns of the array, where the extents of rows are kept for hulls.
-    pub hull: Option<[u64; 2]>,
+    /// The extent of the array along the axes, where that of every row is kept for hulls.
+    pub hull: Option<Dims>,
     /// The properties that are ranks of values; values are kept where there are any.
     pub quantiles: Vec<(Property, Quantile)>,
 }
@@ -55,10 +56,7 @@ impl Fields {
         let mut three = |wanted: bool| wanted.then(|| [0; 3].map(|_| layout.add(Cell::Sum(1)))[0]);
         let outline = three(any(|p| p == Property::Perimeter));
         let chords = three(any(|p| matches!(p, Property::PerimeterCrofton | Property::SurfaceArea)));
-        let hull = match axes[..] {
-            [rows, columns] if any(Property::needs_hull) => Some([spec.shape[rows], spec.shape[columns]]),
-            _ => None,
-        };
+        let hull = any(Property::needs_hull).then(|| axes.iter().map(|&axis| spec.shape[axis]).collect());
         let quantiles = properties.iter().filter_map(|&p| p.quantile().map(|q| (p, q))).collect();
         Fields { layout, axes, bbox, powers, channels, euler, outline, chords, hull, quantiles }
     }
@@ -68,7 +66,8 @@ impl Fields {
         let bits = |n: u64| 64 - n.leading_zeros();
         let longest = self.axes.iter().map(|&a| bits(spec.shape[a])).max().unwrap_or(0);
         let order = self.powers.iter().map(|(e, _)| e.iter().sum::<u8>()).max().unwrap_or(0);
-        longest <= 40 && bits(spec.elements()) + u32::from(order) * longest < 127
+        let hulls = self.hull.as_ref().is_none_or(Hull::fits);
+        hulls && longest <= 40 && bits(spec.elements()) + u32::from(order) * longest < 127
     }
 
     /// Takes a box in: of the labels, the intensities, and where they are wanted the parts of the Euler number and the
@@ -167,11 +166,17 @@ impl Fields {
 
     /// Takes in which rows of its object a run of pixels lies in.
     fn extents(&self, kept: &mut Kept, label: u64, start: &[u64], len: u64) -> Result<()> {
-        let (&[down, across], last) = (&self.axes[..2], start.len() - 1) else { return Ok(()) };
-        if down == last {
-            return (0..len).try_for_each(|i| kept.add_row(label, start[down] + i, start[across], 1));
+        let (Some((&across, down)), Some(extent), last) = (self.axes.split_last(), &self.hull, start.len() - 1) else {
+            return Ok(());
+        };
+        let row = |i: u64| {
+            let place = |axis: usize| start[axis] + if axis == last { i } else { 0 };
+            down.iter().zip(extent).fold(0, |row, (&axis, n)| row * n + place(axis))
+        };
+        if down.contains(&last) {
+            return (0..len).try_for_each(|i| kept.add_row(label, row(i), start[across], 1));
         }
-        kept.add_row(label, start[down], start[across], if across == last { len } else { 1 })
+        kept.add_row(label, row(0), start[across], if across == last { len } else { 1 })
     }
 
     /// Takes in which values occur in a run.

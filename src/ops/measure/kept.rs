@@ -2,11 +2,11 @@
 //! the extent of each of their rows and how often each value occurs in them.
 
 use super::fields::Fields;
-use super::hull::{Convex, Hull};
+use super::hull::{Convex, Full, Hull};
 use super::pixel::{Pixel, count_values, of_key};
 use super::runs::{Group, Merge, Records, Room};
 use crate::array::DType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Stores;
 use crate::kernels::keyed::{Cell, Layout};
 
@@ -42,7 +42,7 @@ impl Kept {
         let records = |layout| Records::new(layout, room, stores.clone());
         Ok(Kept {
             objects: records(fields.layout.clone())?,
-            rows: fields.hull.map(|_| records(row_layout())).transpose()?,
+            rows: fields.hull.is_some().then(|| records(row_layout())).transpose()?,
             values: (0..fields.ranked_channels()).map(|_| records(Layout::new(2))).collect::<Result<_>>()?,
         })
     }
@@ -74,6 +74,15 @@ pub(super) struct Objects<'a> {
     derived: Derived,
 }
 
+/// The memory for hulls is that of the most corners that were found in an array of this size, and as many again.
+fn too_round(label: u64, Full: Full) -> Error {
+    let what = format!(
+        "the convex hull of object {label} has more corners than there is memory for: leave out solidity, \
+                        area_convex and feret_diameter_max"
+    );
+    Error::Op { op: "measure".to_string(), what }
+}
+
 /// What follows from rows and values.
 #[derive(Debug, Default)]
 pub(super) struct Derived {
@@ -92,7 +101,8 @@ impl<'a> Objects<'a> {
             values.iter_mut().zip(worker.values).for_each(|(all, own): (&mut Vec<_>, _)| all.push(own));
         }
         let Some(objects) = Records::merge(objects)? else { return Ok(None) };
-        let rows = Records::merge(rows)?.zip(fields.hull).map(|(rows, extent)| (Group::new(rows), Hull::new(extent)));
+        let hull = fields.hull.as_ref().and_then(Hull::new);
+        let rows = Records::merge(rows)?.map(Group::new).zip(hull);
         let values: Vec<Merge> =
             values.into_iter().filter_map(|all| Records::merge(all).transpose()).collect::<Result<_>>()?;
         let values = values.into_iter().map(Group::new).collect();
@@ -105,9 +115,9 @@ impl<'a> Objects<'a> {
         let (label, count) = (record[0], record[self.fields.layout.count()]);
         if let Some((rows, hull)) = &mut self.rows {
             while let Some(row) = rows.next_of(label)? {
-                hull.add(row[1], row[FIRST], row[FIRST + 1]);
+                hull.add(row[1], row[FIRST], row[FIRST + 1]).map_err(|full| too_round(label, full))?;
             }
-            self.derived.convex = hull.finish();
+            self.derived.convex = hull.finish().map_err(|full| too_round(label, full))?;
         }
         self.derived.quantiles.resize_with(self.values.len(), Vec::new);
         let channels = self.values.iter_mut().zip(&self.fields.channels).zip(&mut self.derived.quantiles);

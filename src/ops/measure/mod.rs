@@ -39,7 +39,7 @@ pub static MEASURE: OpDef = OpDef {
               orientation, euler_number (pixels connected across corners), perimeter (scikit-image's of 4 \
               neighbours), perimeter_crofton, surface_area (along three axes, in pixels: Crofton's formula over 13 \
               directions), area_convex, solidity, feret_diameter_max (of the convex hull of the middles of all sides of \
-              pixels, along two axes), touches_border. Intensities: intensity_sum, \
+              pixels, along two axes or three), touches_border. Intensities: intensity_sum, \
               intensity_mean, intensity_min, intensity_max, intensity_std, intensity_median, intensity_percentile-P (any P \
               from 0 to 100, between two values on the line that joins them, as in NumPy), centroid_weighted. Several arrays, \
               or an array with one axis more (channels), give numbered columns: `intensity_mean-0`, `intensity_mean-1`.\n\n\

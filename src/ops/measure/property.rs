@@ -172,9 +172,9 @@ impl Property {
     /// The numbers of axes it is defined for.
     pub fn axes(self) -> std::ops::RangeInclusive<usize> {
         match self {
-            Eccentricity | Orientation | Perimeter | PerimeterCrofton | AreaConvex | Solidity | FeretMax => 2..=2,
+            Eccentricity | Orientation | Perimeter | PerimeterCrofton => 2..=2,
             SurfaceArea => 3..=3,
-            AxisMajor | AxisMinor | EulerNumber => 2..=3,
+            AxisMajor | AxisMinor | EulerNumber | AreaConvex | Solidity | FeretMax => 2..=3,
             InertiaTensor | InertiaEigvals => 2..=6,
             _ => 0..=6,
         }

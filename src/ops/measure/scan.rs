@@ -55,7 +55,7 @@ impl ScanOp for Measure {
 
     fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
         let merges: u64 = Kept::layouts(&self.fields).iter().map(|layout| self.room.merge_bytes(layout)).sum();
-        merges + self.fields.hull.map_or(0, Hull::bytes) + SMALL
+        merges + self.fields.hull.as_ref().map_or(0, Hull::bytes) + SMALL
     }
 
     fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {

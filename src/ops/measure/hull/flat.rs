@@ -1,16 +1,9 @@
-//! Convex hulls of objects, from the first and the last pixel of every row: exact, in whole numbers.
+//! Convex hulls of objects in images, from the first and the last pixel of every row: exact, in whole numbers.
 //!
 //! A pixel is the diamond of the middles of its four sides, as in scikit-image's `convex_hull_image`, and coordinates are
 //! counted in halves of pixels.
 
-/// What a hull tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Convex {
-    /// The pixels whose centres lie in it.
-    pub area: u64,
-    /// The largest distance between points of the outline of those pixels.
-    pub feret: f64,
-}
+use super::Convex;
 
 /// The lower envelope of points that come by their first coordinate: a chain whose slopes grow.
 #[derive(Debug)]
@@ -61,25 +54,62 @@ impl Chain {
 
 /// The two sides of a hull; the right one is turned over.
 #[derive(Debug)]
-struct Sides {
+pub(super) struct Sides {
     left: Chain,
     right: Chain,
 }
 
 impl Sides {
-    fn with_room(points: usize) -> Self {
+    pub fn with_room(points: usize) -> Self {
         let chain = || Chain(Vec::with_capacity(points));
         Sides { left: chain(), right: chain() }
     }
 
+    /// Bytes of that room.
+    pub fn bytes(points: u64) -> u64 {
+        points.saturating_mul(2 * 16)
+    }
+
+    /// Takes the middles of the pixels `first` to `last` of a row in, which does not lie above those before.
+    pub fn add_middles(&mut self, row: i64, first: i64, last: i64) {
+        self.left.push([2 * row, 2 * first]);
+        self.right.push([2 * row, -2 * last]);
+    }
+
+    /// Both of two, which are taken apart.
+    pub fn join(&mut self, a: &Sides, b: &Sides) {
+        self.clear();
+        for (to, a, b) in [(&mut self.left, &a.left, &b.left), (&mut self.right, &a.right, &b.right)] {
+            let (mut a, mut b) = (a.0.iter().peekable(), b.0.iter().peekable());
+            while let Some(point) = match (a.peek(), b.peek()) {
+                (Some(p), Some(q)) if q < p => b.next(),
+                (Some(_), _) => a.next(),
+                (None, _) => b.next(),
+            } {
+                to.push(*point);
+            }
+        }
+    }
+
+    /// All corners, row by row and in a row from left to right.
+    pub fn corners(&self) -> impl Iterator<Item = [i64; 2]> {
+        let turned = |[y, x]: [i64; 2]| [y, -x];
+        let (mut left, mut right) = (self.left.0.iter().peekable(), self.right.0.iter().peekable());
+        std::iter::from_fn(move || match (left.peek(), right.peek()) {
+            (Some(l), Some(r)) if r[0] < l[0] => right.next().copied().map(turned),
+            (Some(_), _) => left.next().copied(),
+            (None, _) => right.next().copied().map(turned),
+        })
+    }
+
     /// Takes the pixels `first` to `last` of a row in, which does not lie above those before.
-    fn add(&mut self, row: i64, first: i64, last: i64) {
+    pub fn add(&mut self, row: i64, first: i64, last: i64) {
         for (chain, side) in [(&mut self.left, 2 * first), (&mut self.right, -2 * last)] {
             [[2 * row - 1, side], [2 * row, side - 1], [2 * row + 1, side]].into_iter().for_each(|p| chain.push(p));
         }
     }
 
-    fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.left.0.clear();
         self.right.0.clear();
     }
@@ -112,9 +142,18 @@ impl Sides {
     }
 }
 
+/// The most corners of one side: edges differ in direction, and all of them together go down by the height and across
+/// by twice the width. There are 2s - 1 directions of length s (down and across together).
+pub(super) fn most_points([height, width]: [u64; 2]) -> u64 {
+    let [height, width] = [height, width].map(|n| n.saturating_mul(2).saturating_add(2));
+    let length = height.saturating_add(width.saturating_mul(2));
+    let longest = (1.5 * length as f64).cbrt() as u64 + 2;
+    height.saturating_mul(2).min(longest * longest) + 4
+}
+
 /// The hull of one object after the other.
 #[derive(Debug)]
-pub(super) struct Hull {
+pub(in crate::ops::measure) struct Hull {
     own: Sides,
     /// Of the pixels in the hull.
     filled: Sides,
@@ -124,22 +163,13 @@ pub(super) struct Hull {
 impl Hull {
     /// For objects of at most that extent.
     pub fn new(extent: [u64; 2]) -> Self {
-        let points = Self::most_points(extent) as usize;
+        let points = most_points(extent) as usize;
         Hull { own: Sides::with_room(points), filled: Sides::with_room(points), rows: None }
     }
 
     /// Bytes of all chains.
     pub fn bytes(extent: [u64; 2]) -> u64 {
-        Self::most_points(extent).saturating_mul(4 * 16)
-    }
-
-    /// The most corners of one side: edges differ in direction, and all of them together go down by the height and across
-    /// by twice the width. There are 2s - 1 directions of length s (down and across together).
-    fn most_points([height, width]: [u64; 2]) -> u64 {
-        let [height, width] = [height, width].map(|n| n.saturating_mul(2).saturating_add(2));
-        let length = height.saturating_add(width.saturating_mul(2));
-        let longest = (1.5 * length as f64).cbrt() as u64 + 2;
-        height.saturating_mul(2).min(longest * longest) + 4
+        most_points(extent).saturating_mul(4 * 16)
     }
 
     /// Takes a row of the object in; rows come in order.
