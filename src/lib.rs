@@ -79,5 +79,6 @@ pub mod sys;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};
+pub use ops::labelled::own::{Values, labeled_comprehension};
 pub use ops::map::{map_blocks, map_overlap};
 pub use run::{OWN_OVERHEAD, Run, open, pipeline};

@@ -233,7 +233,7 @@ fn what_makes_no_sense_is_said() {
         ("maximum(input, 3, labels=input)", "exclude each other"),
         ("maximum(input)", "`x2`"),
         ("mean(input, labels=input * 0.5)", "must be integers"),
-        ("mean(input, labels=input[0])", "has shape"),
+        ("mean(input, labels=input[0:2])", "do not go together"),
         ("mean(input, labels=input, index=\"most\")", "\"all\""),
         ("mean(input, labels=input, index=[1, [2]])", "a list of them"),
         ("mean(input, labels=input, index=[])", "1 to"),
@@ -265,4 +265,110 @@ fn what_makes_no_sense_is_said() {
         let got = refused(text);
         assert!(got.contains(what), "{text}: {got}");
     }
+}
+
+#[test]
+fn functions_of_ones_own_see_all_values_in_order() {
+    for seed in 0..20 {
+        let mut random = Random(seed * 7 + 3);
+        let (labels, image, own) = random_image(&mut random);
+        let Value::Array(values) = value(&image, Run::new()).unwrap() else { panic!() };
+        let values: &[f32] = bytemuck::cast_slice(values.data.bytes());
+        let index = [70_001i64, -140_002, 0, 5];
+        let spread = |values: &mut tilewise::Values<'_>| {
+            let pixels = values.pixels() as f64;
+            let (mut last, mut sum, mut count) = (f64::NEG_INFINITY, 0.0, 0);
+            for (value, n) in values {
+                assert!(value > last);
+                (last, sum, count) = (value, sum + value.powi(3) * n as f64, count + n);
+            }
+            assert_eq!(count as f64, pixels);
+            sum / pixels
+        };
+        let found = tilewise::labeled_comprehension(&image, &labels, index, -9.0, spread).unwrap();
+        let got = numbers(&found, tiled(&mut random, image.shape().unwrap().len()));
+        for (label, got) in index.iter().zip(&got) {
+            let all = values.iter().zip(&own).filter(|(_, l)| i64::from(**l) == *label).map(|(v, _)| f64::from(*v));
+            let all: Vec<f64> = all.collect();
+            let wanted =
+                if all.is_empty() { -9.0 } else { all.iter().map(|v| v.powi(3)).sum::<f64>() / all.len() as f64 };
+            assert!((got - wanted).abs() < 1e-12, "{label}: {got}, {wanted}");
+        }
+        assert_eq!(got, numbers(&found, Run::new().threads(1)));
+        // A function that looks at nothing, for every label in a table.
+        let first = |values: &mut tilewise::Values<'_>| values.next().map_or(f64::NAN, |(value, _)| value);
+        let least = tilewise::labeled_comprehension(&image, &labels, "all", 0.0, first).unwrap();
+        let minimum = graph_of("minimum", &image, &labels);
+        let columns_of = |array: &Array| columns(&table(array, Run::new()));
+        assert_eq!(columns_of(&least)[1].1, columns_of(&minimum)[1].1);
+    }
+    let wrong = tilewise::labeled_comprehension(
+        &Array::constant(tilewise::array::Scalar::of(1.0)),
+        &Array::constant(tilewise::array::Scalar::of(1)),
+        1,
+        0.0,
+        |_| 0.0,
+    );
+    assert!(wrong.is_err());
+}
+
+/// That measurement of every label.
+fn graph_of(op: &str, image: &Array, labels: &Array) -> Array {
+    image.call(op, [], [("labels", Arg::Array(labels.clone())), ("index", "all".into())]).unwrap()
+}
+
+#[test]
+fn labels_are_repeated_along_axes_that_they_lack() {
+    let spec = ArraySpec::unnamed(&[3, 2, 4], DType::U16);
+    let image = memory(spec, &(0..24).map(|v: u16| v * v % 31).collect::<Vec<u16>>());
+    let flat = memory(ArraySpec::unnamed(&[2, 4], DType::U8), &[1u8, 1, 2, 0, 0, 2, 2, 3]);
+    let row = memory(ArraySpec::unnamed(&[3, 1, 1], DType::I16), &[-1i16, 4, 4]);
+    let deep = |of: fn(usize) -> i16| {
+        memory(ArraySpec::unnamed(&[3, 2, 4], DType::I16), &(0..24).map(of).collect::<Vec<i16>>())
+    };
+    let repeated = deep(|i| [1, 1, 2, 0, 0, 2, 2, 3][i % 8]);
+    let slices = deep(|i| [-1, 4, 4][i / 8]);
+    for (few, all) in [(&flat, &repeated), (&row, &slices)] {
+        for op in ["sum_labels", "median", "maximum_position", "center_of_mass", "standard_deviation"] {
+            let result = |labels: &Array| {
+                let index = vec![-1i64, 1, 2, 4];
+                let array =
+                    image.call(op, [], [("labels", Arg::Array(labels.clone())), ("index", index.into())]).unwrap();
+                numbers(&array, Run::new().tile(&[2, 1, 3]).threads(2))
+            };
+            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(result(few)), bits(result(all)), "{op}");
+        }
+    }
+    let long = memory(ArraySpec::unnamed(&[5], DType::U8), &[1u8; 5]);
+    let wrong = image.call("sum_labels", [Arg::Array(long)], []).unwrap_err().to_string();
+    assert!(wrong.contains("[5]"), "{wrong}");
+}
+
+/// More histograms than workers can hold each are counted from whole columns: the same as part by part.
+#[test]
+fn large_sets_of_histograms_are_those_of_their_parts() {
+    let mut random = Random(77);
+    let shape = [7u64, 310, 290];
+    let values: Vec<i16> = (0..shape.iter().product()).map(|_| random.below(900) as i16 - 300).collect();
+    let image = memory(ArraySpec::unnamed(&shape, DType::I16), &values);
+    let least = values.iter().min().unwrap();
+    let most = values.iter().max().unwrap();
+    for (bins, range) in [(9, "[-250, 400.5]".to_string()), (8, "none".to_string())] {
+        let all = graph(&format!("histogram(input, bins={bins}, range={range}, axis=0)"), &image).unwrap();
+        assert!(all.array_spec().unwrap().bytes() > 4 << 20);
+        let whole = common::run(&all, Run::new().threads(2).memory_limit(64 << 20)).unwrap();
+        let tiled = common::run(&all, Run::new().threads(3).tile(&[71, 290, 3])).unwrap();
+        assert!(whole.bytes == tiled.bytes, "{bins}");
+        // Small enough for a sweep with all counts at hand; the range of the whole is given.
+        let range = if range == "none" { format!("[{least}, {most}]") } else { range };
+        let part = format!("histogram(input[:, 100:160], bins={bins}, range={range}, axis=0)");
+        let part = common::run(&graph(&part, &image).unwrap(), Run::new()).unwrap();
+        let row = 290 * bins * 8;
+        assert!(whole.bytes[100 * row..160 * row] == part.bytes[..], "{bins}");
+        let edges = |array: &Array| numbers(&array.output("bin_edges").unwrap(), Run::new());
+        let wanted = graph(&format!("histogram(input, bins={bins}, range={range})"), &image).unwrap();
+        assert_eq!(edges(&all), edges(&wanted));
+    }
+    assert!(graph("histogram(input, bins=9, axis=0).table", &image).is_err());
 }

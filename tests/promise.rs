@@ -217,6 +217,7 @@ fn statistics_of_stacks_keep_the_limit() {
         "percentile(input, 99, axis=[0, 2])",
         "argmax(input, axis=0)",
         "histogram(input, bins=50, axis=[1, 2])",
+        "histogram(input, bins=20, range=[0, 65536], axis=0)",
         "(input - mean(input, axis=0)) / std(input, axis=0)",
         "cumsum(input, axis=0)",
     ];

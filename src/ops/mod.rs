@@ -12,7 +12,7 @@ mod exposure;
 mod extrema;
 mod histogram;
 mod label;
-mod labelled;
+pub(crate) mod labelled;
 mod linear;
 pub(crate) mod map;
 mod measure;

@@ -1,8 +1,8 @@
 //! Conversion between element types.
 
-use super::pointwise::{Operand, Rule, pointwise};
+use super::pointwise::{Operand, Rule, pointwise, stretched};
 use super::rows::{Feed, map};
-use crate::array::{DType, View, ViewMut, with_dtype};
+use crate::array::{ArraySpec, DType, View, ViewMut, with_dtype};
 use crate::error::Result;
 use crate::graph::Array;
 use crate::ops::{Args, OpDef, Param, Type};
@@ -40,6 +40,14 @@ pub(crate) fn to(array: &Array, dtype: DType) -> Array {
 /// The array in the type that smoothing and derivatives compute in.
 pub(crate) fn to_float(array: &Array) -> Array {
     array.dtype().map_or_else(|| array.clone(), |d| to(array, d.float()))
+}
+
+/// The array repeated along the axes of `to` that it lacks or along which it has one element.
+///
+/// # Errors
+/// When it has an axis that `to` has not, or one of another length.
+pub(crate) fn stretch(op: &str, array: &Array, spec: &ArraySpec, to: &ArraySpec) -> Result<Array> {
+    stretched(op, array, spec, to, Cast)
 }
 
 fn cast(args: &Args) -> Result<Array> {

@@ -160,6 +160,19 @@ pub(crate) fn pointwise(
     Ok(Array::tile(Pointwise { name, slots, rule }, inputs, spec.with_dtype(output)))
 }
 
+/// The array repeated along the axes of `to` that it lacks or along which it has one element, through `rule`.
+///
+/// # Errors
+/// When it has an axis that `to` has not, or one of another length.
+pub(crate) fn stretched(op: &str, array: &Array, spec: &ArraySpec, to: &ArraySpec, rule: impl Rule) -> Result<Array> {
+    let (common, maps) = broadcast(op, &[to, spec])?;
+    let Some(map) = maps.into_iter().nth(1).filter(|_| common.shape == to.shape) else {
+        return Err(Error::op(op, format!("shape {:?} does not broadcast to {:?}", spec.shape, to.shape)));
+    };
+    let pointwise = Pointwise { name: "broadcast", slots: vec![Slot::Input(map)], rule };
+    Ok(Array::tile(pointwise, vec![array.clone()], to.with_dtype(spec.dtype)))
+}
+
 /// The literal in that type, rounded once; integers and truth values must fit.
 pub(crate) fn in_type(op: &str, literal: Literal, dtype: DType) -> Result<Scalar> {
     let scalar = match literal.to_i128() {

@@ -1,6 +1,7 @@
 //! Histograms along axes: one for every position of the axes that stay, all over the same bins, in one sweep.
 
-use super::{Span, bins_of, count_tile, edges, merge_counts, span_of, vector};
+use super::columns::Columns;
+use super::{Span, bins_of, count_tile, edges, merge_counts, span_of, vector, whole};
 use crate::array::{ArraySpec, Column, DType, Dims, Region, Scalar, Spec, TableSpec, View};
 use crate::error::Result;
 use crate::graph::{Array, MemArray, ScanCx, ScanOp, ScanState, Stores, TABLE_MEMORY, TableWriter, Value};
@@ -19,6 +20,9 @@ struct Histograms {
     table: TableSpec,
 }
 
+/// Bytes of counts that every worker can hold.
+const MOST: u64 = 4 << 20;
+
 /// The histograms along the axes that `axis=` names.
 ///
 /// # Errors
@@ -33,26 +37,26 @@ pub(super) fn along(
     let along = Along::read(args, spec)?;
     let kept: Vec<usize> = (0..spec.rank()).filter(|&a| !along.reduced[a]).collect();
     let shape: Dims = kept.iter().map(|&a| spec.shape[a]).chain([nbins as u64]).collect();
+    let mut inputs = vec![input.clone()];
+    if range_given.is_none() {
+        inputs.extend(range(input));
+    }
+    let counts = ArraySpec::unnamed(&shape, DType::I64);
+    if counts.bytes() > MOST {
+        let op = Columns { along, nbins, range: range_given };
+        let edges = whole(input, spec, nbins, range_given).output("bin_edges")?;
+        return Ok(Array::tile(op, inputs, counts).with_related(vec![("bin_edges", edges)]));
+    }
     let column = |name: String, dtype| Column { name, dtype };
     let mut columns: Vec<Column> = kept.iter().map(|&a| column(spec.axes[a].name.to_string(), DType::U64)).collect();
     let ends = [("bin_left", DType::F64), ("bin_right", DType::F64), ("count", DType::I64)];
     columns.extend(ends.map(|(name, dtype)| column(name.to_string(), dtype)));
-    let op = Histograms {
-        along,
-        nbins,
-        range: range_given,
-        counts: ArraySpec::unnamed(&shape, DType::I64),
-        table: TableSpec { columns },
-    };
+    let op = Histograms { along, nbins, range: range_given, counts, table: TableSpec { columns } };
     let outputs = vec![
         Spec::Array(op.counts.clone()),
         Spec::Array(ArraySpec::unnamed(&[nbins as u64 + 1], DType::F64)),
         Spec::Table(op.table.clone()),
     ];
-    let mut inputs = vec![input.clone()];
-    if range_given.is_none() {
-        inputs.extend(range(input));
-    }
     Ok(Array::scan(op, inputs, outputs, &["counts", "bin_edges", "table"]))
 }
 

@@ -1,6 +1,7 @@
 //! Histograms, as NumPy counts them.
 
 mod along;
+mod columns;
 
 use super::labelled::{INDEX, LABELS, bins as by_label, labelled};
 use super::reduce::range;
@@ -318,9 +319,14 @@ fn histogram(args: &Args) -> Result<Array> {
     if args.given("axis") {
         return along::along(args, &input, &spec, nbins, range_given);
     }
+    Ok(whole(&input, &spec, nbins, range_given))
+}
+
+/// The histogram of all elements.
+fn whole(input: &Array, spec: &ArraySpec, nbins: usize, range_given: Option<(f64, f64)>) -> Array {
     let mut inputs = vec![input.clone()];
     if range_given.is_none() && !is_narrow(spec.dtype) {
-        inputs.extend(range(&input));
+        inputs.extend(range(input));
     }
     let outputs = vec![
         Spec::Array(ArraySpec::unnamed(&[nbins as u64], DType::I64)),
@@ -328,7 +334,7 @@ fn histogram(args: &Args) -> Result<Array> {
         Spec::Table(table_spec()),
     ];
     let op = Histogram { nbins, range: range_given };
-    Ok(Array::scan(op, inputs, outputs, &["counts", "bin_edges", "table"]))
+    Array::scan(op, inputs, outputs, &["counts", "bin_edges", "table"])
 }
 
 /// `histogram`
@@ -341,8 +347,8 @@ pub static HISTOGRAM: OpDef = OpDef {
         error where the data hold NaN or infinities; data that are all equal get a range of ±0.5. The edges of float32 \
         data are float32 numbers, as in NumPy.\n\nWith `axis` there is a histogram for every position of the other axes, \
         all over the same bins (without `range` those of the whole array, which then costs a pass for every type): the \
-        counts have those axes and the bins as their last one. They are counted in one sweep, every worker with counts of \
-        its own, which must fit into memory.\n\nWith `labels` (an integer array of the same shape) it is scipy's \
+        counts have those axes and the bins as their last one. Up to 4 MiB of them are counted in one sweep, every worker \
+        with counts of its own; more are counted box by box from whole columns of the array, and have no table.\n\nWith `labels` (an integer array of the same shape) it is scipy's \
         measurement by label: only the counts, of the pixels with a label above 0, or with `index` of one label or of \
         each of a list, along a last axis of the result; `index=\"all\"` gives a table of all labels above 0. `range` \
         must be given, bins may be up to 4096, and edges are float64.",
@@ -368,7 +374,10 @@ pub static HISTOGRAM: OpDef = OpDef {
     returns: &[
         ("counts", "int64, one per bin; with `axis` the axes that stay come first."),
         ("bin_edges", "float64, one more than bins."),
-        ("table", "The columns bin_left, bin_right and count; with `axis` one more for every axis that stays."),
+        (
+            "table",
+            "The columns bin_left, bin_right and count; with `axis` one more for every axis that stays, up to 4 MiB of counts.",
+        ),
     ],
     examples: &[
         "histogram(input)",

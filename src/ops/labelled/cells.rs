@@ -1,5 +1,6 @@
 //! What is known of a group: the cells of its record, and the numbers that come of them.
 
+use super::own::Own;
 use crate::array::{ArraySpec, DType, Dims, Scalar, View};
 use crate::error::{Error, Result};
 use crate::kernels::histogram::UniformBins;
@@ -32,6 +33,8 @@ pub(crate) enum Asked {
     Maximum,
     /// The middle value.
     Median,
+    /// What a function of the user's makes of the sorted values.
+    Own(Own),
     /// Where the least value first occurs.
     MinimumPosition,
     /// Where the greatest value first occurs.
@@ -118,6 +121,7 @@ impl Cells {
             Asked::Minimum => one("minimum", self.dtype),
             Asked::Maximum => one("maximum", self.dtype),
             Asked::Median => one("median", DType::F64),
+            Asked::Own(_) => one("result", DType::F64),
             Asked::MinimumPosition => vec![port("minimum_position", DType::I64, rank)],
             Asked::MaximumPosition => vec![port("maximum_position", DType::I64, rank)],
             Asked::Extrema => vec![
@@ -227,7 +231,7 @@ impl Cells {
                 row.extend((0..self.shape.len()).map(|axis| Scalar::of(record[at + 2 * axis] as i64)));
                 row.extend((0..self.shape.len()).map(|axis| Scalar::of(record[at + 2 * axis + 1] as i64 + 1)));
             }
-            Asked::Median => return Err(Error::Internal("medians come from sorted values".into())),
+            Asked::Median | Asked::Own(_) => return Err(Error::Internal("this comes from sorted values".into())),
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod cells;
 mod groups;
+pub(crate) mod own;
 mod scan;
 
 use super::elementwise::cast;
@@ -20,7 +21,8 @@ pub(super) const LABELS: Param = Param {
     name: "labels",
     ty: Type::Array,
     default: Some("none"),
-    doc: "An integer array of the same shape: measures the pixels with a label, above 0 or in `index`.",
+    doc: "An integer array of the same shape, or that broadcasts to it: measures the pixels with a label, above 0 or in \
+          `index`.",
 };
 /// The labels that are asked for.
 pub(super) const INDEX: Param = Param {
@@ -50,7 +52,7 @@ fn measured(args: &Args, input: Option<&str>, name: &str, asked: Asked, default:
         None => None,
     };
     let labels = match args.given(name) {
-        true => Some(labels_of(args, name, input.as_ref().map(|(_, spec)| spec))?),
+        true => Some(labels_over(args, name, input.as_ref().map(|(_, spec)| spec))?),
         false => None,
     };
     let groups = match &labels {
@@ -99,6 +101,18 @@ fn labels_of(args: &Args, name: &str, input: Option<&ArraySpec>) -> Result<(Arra
         return Err(args.error(format!("`{name}` has shape {is:?}, the array {wanted:?}")));
     }
     Ok((array, spec))
+}
+
+/// The labels, repeated along axes that they lack or along which they have one element.
+fn labels_over(args: &Args, name: &str, input: Option<&ArraySpec>) -> Result<(Array, ArraySpec)> {
+    let (array, spec) = args.labels(name)?;
+    match input {
+        Some(input) if input.shape != spec.shape => {
+            let labels = cast::stretch(args.name(), &array, &spec, input)?;
+            Ok((labels, input.with_dtype(spec.dtype)))
+        }
+        _ => Ok((array, spec)),
+    }
 }
 
 /// A measurement that has another op where there are no labels.
@@ -161,7 +175,7 @@ fn labeled_comprehension(args: &Args) -> Result<Array> {
         other => {
             let other = other.map(|word| format!(", not {word:?}")).unwrap_or_default();
             return Err(args.error(format!(
-                "`func` is one of area, sum, mean, var, std, min, max, median{other}; functions of one's own cannot run here"
+                "`func` is one of area, sum, mean, var, std, min, max, median{other}; functions of one's own are for the library"
             )));
         }
     };
@@ -188,7 +202,8 @@ macro_rules! details {
              of labels, of any sign and 0 too: the result has its shape, one entry per label, in that order. \
              `index=\"all\"` gives a table with a row for every label above 0, in their order.\n\n\
              One sweep, whatever the number of labels: memory holds a table of fixed size, records beyond it go to scratch \
-             in sorted runs. All axes count, also those of named arrays; labels must not be broadcast."
+             in sorted runs. All axes count, also those of named arrays. Labels of fewer axes, or of length 1 along some, are repeated along \
+             the others, by name where both have named axes."
         )
     };
 }
@@ -366,8 +381,8 @@ pub static LABELED_COMPREHENSION: OpDef = OpDef {
     summary: "A named statistic of the pixel values of each label, with a value for labels that do not occur.",
     details: details!(
         "The statistic of each label as float64, cast to `out_dtype` at the end; `default` where a label does not occur. \
-         `func` is the name of a statistic; scipy calls any function with the values of a label, which may not fit into \
-         memory."
+         `func` is the name of a statistic; functions of one's own are for the library, where \
+         `tilewise::labeled_comprehension` hands them the values of a label in order."
     ),
     reference: "scipy.ndimage.labeled_comprehension",
     params: &[

@@ -1,4 +1,4 @@
-//! The sweep that measures groups of pixels: records by group, for medians also counts by group and value.
+//! The sweep that measures groups of pixels: records by group, where their values are asked for also counts by group and value.
 
 use super::cells::{Asked, Cells, Port};
 use super::groups::{Groups, background, label};
@@ -86,17 +86,26 @@ impl Labelled {
         ArraySpec::unnamed(&shape, port.dtype)
     }
 
-    fn is_median(&self) -> bool {
-        self.cells.asked == Asked::Median
+    /// Whether the values are kept, by group and value.
+    fn keeps_values(&self) -> bool {
+        matches!(self.cells.asked, Asked::Median | Asked::Own(_))
+    }
+
+    /// What the sorted values of a group give, of which there are so many.
+    fn of_sorted(&self, sorted: &mut Group, group: u64, pixels: u64) -> Result<f64> {
+        match &self.cells.asked {
+            Asked::Own(own) => own.of(sorted, self.cells.dtype, group, pixels),
+            _ => median(sorted, self.cells.dtype, group, pixels),
+        }
     }
 
     /// The results of a group, or of none.
-    fn row(&self, record: Option<&[u64]>, median: Option<f64>) -> Result<Vec<Scalar>> {
+    fn row(&self, record: Option<&[u64]>, of_sorted: Option<f64>) -> Result<Vec<Scalar>> {
         let mut row = Vec::new();
-        match (median, self.default) {
-            (Some(median), _) => row.push(Scalar::of(median)),
+        match (of_sorted, self.default) {
+            (Some(result), _) => row.push(Scalar::of(result)),
             (None, Some(default)) if record.is_none() => row.push(Scalar::of(default)),
-            _ if record.is_none() && self.is_median() => row.push(Scalar::of(f64::NAN)),
+            _ if record.is_none() && self.keeps_values() => row.push(Scalar::of(f64::NAN)),
             _ => self.cells.put(self.name, record, &mut row)?,
         }
         if self.default.is_some() {
@@ -116,19 +125,19 @@ impl ScanOp for Labelled {
     }
 
     fn state_bytes(&self, _input: &ArraySpec) -> u64 {
-        let medians = if self.is_median() { self.room.state_bytes(&pairs()) } else { 0 };
-        self.room.state_bytes(&self.cells.layout) + medians
+        let values = if self.keeps_values() { self.room.state_bytes(&pairs()) } else { 0 };
+        self.room.state_bytes(&self.cells.layout) + values
     }
 
     fn scratch(&self, input: &ArraySpec) -> u64 {
         // Every pixel its own record, and a level of the merge beside the one before.
-        let medians = if self.is_median() { pairs().words() } else { 0 };
+        let values = if self.keeps_values() { pairs().words() } else { 0 };
         let row: usize = self.table().columns.iter().map(|c| c.dtype.size()).sum();
-        input.elements().saturating_mul(16 * (self.cells.layout.words() + medians) as u64 + row as u64)
+        input.elements().saturating_mul(16 * (self.cells.layout.words() + values) as u64 + row as u64)
     }
 
     fn finish_bytes(&self, _input: &ArraySpec) -> u64 {
-        let medians = if self.is_median() { self.room.merge_bytes(&pairs()) } else { 0 };
+        let values = if self.keeps_values() { self.room.merge_bytes(&pairs()) } else { 0 };
         let results = match &self.groups {
             // The results by group, before they go to their places.
             Groups::Listed(index) => {
@@ -137,13 +146,13 @@ impl ScanOp for Labelled {
             }
             _ => 0,
         };
-        self.room.merge_bytes(&self.cells.layout) + medians + results + (16 << 10)
+        self.room.merge_bytes(&self.cells.layout) + values + results + (16 << 10)
     }
 
     fn begin(&self, cx: &ScanCx<'_>) -> Result<Box<dyn ScanState>> {
         let known = Known {
             groups: Records::new(self.cells.layout.clone(), self.room, cx.stores.clone())?,
-            values: match self.is_median() {
+            values: match self.keeps_values() {
                 true => Some(Records::new(pairs(), self.room, cx.stores.clone())?),
                 false => None,
             },
@@ -196,9 +205,8 @@ impl ScanState for State {
         if let Some(mut merged) = Records::merge(groups)? {
             while let Some(record) = merged.next()? {
                 let count = record[op.cells.layout.count()];
-                let median =
-                    sorted.as_mut().map(|sorted| median(sorted, op.cells.dtype, record[0], count)).transpose()?;
-                results.take(record[0], op.row(Some(record), median)?)?;
+                let of_sorted = sorted.as_mut().map(|sorted| op.of_sorted(sorted, record[0], count)).transpose()?;
+                results.take(record[0], op.row(Some(record), of_sorted)?)?;
             }
         }
         results.finish()
