@@ -87,6 +87,28 @@ fn histograms_count_every_row() {
 }
 
 #[test]
+#[cfg(feature = "parquet")]
+fn tables_are_plotted_alike_from_csv_and_parquet() {
+    let folder = Folder::new();
+    folder.ramp("in.npy", &[70, 90]);
+    for name in ["t.csv", "t.parquet"] {
+        folder.prints(&["run", "in.npy", name, "measure(cast(input / 7, \"uint16\"), input)"]);
+    }
+    let plot = |table: &str, rest: &[&str]| {
+        let words = [&["plot", table, "out.svg", "--title", "t", "--overwrite"], rest].concat();
+        let said = folder.tilewise(&words);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        (said.err, fs::read_to_string(folder.path("out.svg")).unwrap())
+    };
+    for rest in [&["--x", "area", "--y", "intensity_mean"][..], &["--hist", "label", "--bins", "7"]] {
+        assert_eq!(plot("t.csv", rest), plot("t.parquet", rest));
+    }
+    folder.refuses(&["plot", "t.parquet", "x.svg", "--hist", "ares"], 2, "did you mean `area`?");
+    fs::write(folder.path("bad.parquet"), "PAR1 and no more").unwrap();
+    folder.refuses(&["plot", "bad.parquet", "x.svg", "--hist", "area"], 1, "bad.parquet: cannot be read as Parquet");
+}
+
+#[test]
 fn arrays_of_one_axis_are_lines() {
     let folder = Folder::new();
     let values: Vec<u8> = (0..100).flat_map(|i| f64::from(i * i).to_le_bytes()).collect();

@@ -253,7 +253,7 @@ struct ConvertArgs {
 
 #[derive(Debug, Args)]
 struct PlotArgs {
-    /// A table (.csv) whose first line has the names of the columns, or an array of one axis (.npy).
+    /// A table (.csv, whose first line has the names of the columns, or .parquet), or an array of one axis (.npy).
     #[arg(value_name = "TABLE")]
     input: String,
     /// The plot, a .png or .svg; beside the table with the ending .png otherwise.

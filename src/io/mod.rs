@@ -35,7 +35,7 @@ pub(crate) use mosaic::mosaic;
 use open::name_axes;
 pub use open::{CreateOptions, OpenOptions, create, create_with, files, open};
 pub use partial::write_file;
-pub use table::{MergedCsv, check_table, write_csv, write_table};
+pub use table::{MergedCsv, check_table, parquet_columns, read_parquet, write_csv, write_table};
 
 use crate::array::{ArraySpec, Dims, Region, View, ViewMut};
 use crate::cancel::Cancel;

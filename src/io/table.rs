@@ -61,6 +61,38 @@ pub fn write_table(table: &Table, path: &Path, file: Option<&str>, overwrite: bo
     write_lines(table, path, file, overwrite)
 }
 
+/// The names of the columns of a `.parquet` file.
+///
+/// # Errors
+/// When it cannot be read as one.
+pub fn parquet_columns(path: &Path) -> Result<Vec<String>> {
+    #[cfg(feature = "parquet")]
+    return super::parquet::names(path);
+    #[cfg(not(feature = "parquet"))]
+    without_parquet(path)
+}
+
+/// Hands over every row of a `.parquet` file: its number, and the value of each of those columns (by their places); what is
+/// missing or no number is NaN. A page of each column is in memory.
+///
+/// # Errors
+/// When it cannot be read as one, a column holds lists or is compressed, or `row` fails.
+pub fn read_parquet(path: &Path, columns: &[usize], row: impl FnMut(u64, &[f64]) -> Result<()>) -> Result<()> {
+    #[cfg(feature = "parquet")]
+    return super::parquet::for_each(path, columns, row);
+    #[cfg(not(feature = "parquet"))]
+    {
+        let _ = (columns, row);
+        without_parquet(path)
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn without_parquet<T>(path: &Path) -> Result<T> {
+    let path = path.display();
+    Err(Error::Usage(format!("{path}: this tilewise was built without the feature 'parquet' that reads it")))
+}
+
 /// Writes a table as CSV: a line of headings, then a line per row. It appears complete or not at all.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The numbers to plot: columns of a `.csv`, or a 1-D array; read in pieces, whatever their number.
+//! The numbers to plot: columns of a `.csv` or `.parquet`, or a 1-D array; read in pieces, whatever their number.
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 use std::fs::File;
@@ -23,8 +23,10 @@ const SHOWN: usize = 40;
 /// Columns of numbers.
 #[derive(Debug)]
 pub(super) enum Numbers {
-    /// A table, and which of its columns.
-    Table { path: String, columns: Vec<usize> },
+    /// A `.csv`, and which of its columns.
+    Lines { path: String, columns: Vec<usize> },
+    /// A `.parquet`, and which of its columns.
+    Parquet { path: String, columns: Vec<usize> },
     /// The elements of an array, the only column.
     Array(Arc<dyn Source>),
 }
@@ -38,13 +40,11 @@ impl Numbers {
         if !is_table(path) {
             return array(path, names).map(Numbers::Array);
         }
-        let mut records = Records::open(path)?;
-        if !records.next()? {
-            return Err(Error::format(path, "is empty"));
-        }
-        let headings: Vec<String> = (0..records.len()).map(|i| records.text(i).trim().to_string()).collect();
+        let parquet = has_ending(path, "parquet");
+        let headings = if parquet { io::parquet_columns(Path::new(path))? } else { headings(path)? };
         let columns = names.iter().map(|name| column(path, &headings, name)).collect::<Result<_>>()?;
-        Ok(Numbers::Table { path: path.to_string(), columns })
+        let path = path.to_string();
+        Ok(if parquet { Numbers::Parquet { path, columns } } else { Numbers::Lines { path, columns } })
     }
 
     /// Hands over every row: its number, and the value of each column; what is no number is NaN.
@@ -53,7 +53,14 @@ impl Numbers {
     /// When the file cannot be read, or the run is cancelled.
     pub(super) fn for_each(&self, cancel: &Cancel, mut row: impl FnMut(u64, &[f64])) -> Result<()> {
         match self {
-            Numbers::Table { path, columns } => {
+            Numbers::Parquet { path, columns } => io::read_parquet(Path::new(path), columns, |number, values| {
+                if number % PIECE == 0 {
+                    cancel.check()?;
+                }
+                row(number, values);
+                Ok(())
+            }),
+            Numbers::Lines { path, columns } => {
                 let mut records = Records::open(path)?;
                 records.next()?;
                 let mut values = vec![0.0; columns.len()];
@@ -77,17 +84,31 @@ impl Numbers {
 
 /// Whether a path is that of a table.
 pub(super) fn is_table(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+    has_ending(path, "csv") || has_ending(path, "parquet")
+}
+
+fn has_ending(path: &str, ending: &str) -> bool {
+    Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// The first line of a `.csv`.
+fn headings(path: &str) -> Result<Vec<String>> {
+    let mut records = Records::open(path)?;
+    if !records.next()? {
+        return Err(Error::format(path, "is empty"));
+    }
+    Ok((0..records.len()).map(|i| records.text(i).trim().to_string()).collect())
 }
 
 fn array(path: &str, names: &[&str]) -> Result<Arc<dyn Source>> {
     if let Some(name) = names.first() {
-        return Err(Error::Usage(format!("{path}: is no table (.csv), so it has no column `{name}`")));
+        return Err(Error::Usage(format!("{path}: is no table (.csv, .parquet), so it has no column `{name}`")));
     }
     let source = io::open(path, &OpenOptions::default())?;
     let spec = source.spec();
     if spec.rank() != 1 {
-        let what = format!("has {} axes; a plot is of a table (.csv) or of an array of one axis", spec.rank());
+        let what =
+            format!("has {} axes; a plot is of a table (.csv, .parquet) or of an array of one axis", spec.rank());
         return Err(Error::Usage(format!("{path}: {what}")));
     }
     match source.layout() {

@@ -1,5 +1,9 @@
 //! Tables of numbers as Parquet: columns of plain numbers without nulls, in groups of rows, written page by page.
 
+mod read;
+
+pub(super) use read::{for_each, names};
+
 use super::partial::Partial;
 use super::table::FILE;
 use crate::array::{Column, DType, Element, with_dtype};
@@ -234,6 +238,52 @@ mod tests {
         }
     }
 
+    /// Through the reader of the crate, every column as f64.
+    fn read_back(path: &Path, wanted: &[Vec<Scalar>], first: usize) {
+        let columns: Vec<usize> = (0..DType::ALL.len()).map(|i| first + i).collect();
+        assert_eq!(names(path).unwrap()[first], "bool-0");
+        let mut rows = 0;
+        for_each(path, &columns, |number, values| {
+            assert_eq!(number as usize, rows);
+            let row: Vec<f64> = wanted[rows].iter().map(|v| v.to_f64()).collect();
+            assert_eq!(values, row);
+            rows += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(rows, wanted.len());
+    }
+
+    #[test]
+    fn what_is_no_parquet_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let (table, _) = table(5000);
+        let path = folder.path().join("t.parquet");
+        write_parquet(&table, &path, Some("a.tif"), false).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        // The column of names holds no numbers.
+        let mut numbers = 0;
+        for_each(&path, &[0], |_, row| {
+            numbers += usize::from(!row[0].is_nan());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(numbers, 0);
+        for (at, bytes) in [(0, &b""[..]), (9, b"not one"), (whole.len() / 2, &whole[..whole.len() / 2])] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = for_each(&path, &[1], |_, _| Ok(())).unwrap_err().to_string();
+            assert!(error.contains("t.parquet") && error.contains("Parquet"), "{at}: {error}");
+        }
+        let mut bytes = whole.clone();
+        for at in (4..whole.len()).step_by(whole.len() / 400) {
+            bytes[at] ^= 0xa5;
+            std::fs::write(&path, &bytes).unwrap();
+            // An error or other numbers, but an end.
+            let _ = for_each(&path, &[1, 3, 9, 12], |_, _| Ok(()));
+            bytes[at] = whole[at];
+        }
+    }
+
     #[test]
     fn tables_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
@@ -256,6 +306,7 @@ mod tests {
                 count += 1;
             }
             assert_eq!(count, rows);
+            read_back(&path, &wanted, usize::from(file.is_some()));
             assert!(write_parquet(&table, &path, file, false).is_err());
             write_parquet(&table, &path, file, true).unwrap();
         }
