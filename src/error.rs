@@ -125,9 +125,9 @@ impl Error {
         Error::File { path: path.as_ref().to_path_buf(), what, source: Some(source) }
     }
 
-    /// A file that cannot be read as what it claims to be.
+    /// A file that cannot be read as what it claims to be. What is quoted of it stays on one line and steers no terminal.
     pub fn format(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
-        Error::Format { path: path.as_ref().to_path_buf(), what: what.into() }
+        Error::Format { path: path.as_ref().to_path_buf(), what: one_line(what.into()) }
     }
 
     /// A parameter or input that an operation cannot take.
@@ -153,6 +153,20 @@ impl Error {
     }
 }
 
+/// The text with line ends and other control characters written out.
+pub(crate) fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars().fold(String::new(), |mut line, c| {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+        line
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,5 +178,11 @@ mod tests {
             assert_eq!(Bytes(bytes).to_string(), text);
         }
         assert_eq!(Bytes((1 << 30) - 1).to_string(), "1 GiB");
+    }
+
+    #[test]
+    fn what_a_file_holds_stays_on_one_line() {
+        let error = Error::format("a.npy", "no key 'de\nscr\u{1b}[2J' in µm");
+        assert_eq!(error.to_string(), "a.npy: no key 'de\\nscr\\u{1b}[2J' in µm");
     }
 }

@@ -3,7 +3,7 @@
 use super::kind::{Kind, ending};
 use super::{Sink, Source, npy, raw, stack};
 use crate::array::{ArraySpec, Axis};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -217,7 +217,7 @@ pub(super) fn name_axes(mut spec: ArraySpec, options: &OpenOptions, path: &Path)
     let Some(letters) = &options.axes else {
         return Ok(spec);
     };
-    let wrong = |what: String| Error::Usage(format!("{}: axes=\"{letters}\": {what}", path.display()));
+    let wrong = |what: String| Error::Usage(one_line(format!("{}: axes=\"{letters}\": {what}", path.display())));
     let names: Vec<char> = letters.chars().collect();
     if names.len() != spec.rank() {
         return Err(wrong(format!("{} letters for an array of {} axes", names.len(), spec.rank())));

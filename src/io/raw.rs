@@ -5,7 +5,7 @@ use super::partial::Partial;
 use super::strided::{BoxWriter, FlatSink, FlatSource, Place, check_size};
 use super::{Facts, OpenOptions, Sink, Source, name_axes};
 use crate::array::{ArraySpec, DType, MAX_RANK};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,19 +32,23 @@ struct Description {
 pub fn open(text: &str, options: &OpenOptions) -> Result<Arc<dyn Source>> {
     let (path, description) = match text.rsplit_once('?') {
         Some((path, description)) => (Path::new(path), description),
-        None => return Err(Error::Usage(format!("raw:{text}: shape and dtype are missing: {EXAMPLE}"))),
+        None => return Err(wrong(text, &format!("shape and dtype are missing: {EXAMPLE}"))),
     };
-    let d = parse(description).map_err(|what| Error::Usage(format!("raw:{text}: {what}")))?;
+    let d = parse(description).map_err(|what| wrong(text, &what))?;
     let bytes = FileBytes::open_new(path)?;
     let axes = OpenOptions { axes: options.axes.clone().or(d.axes), level: options.level };
     let spec = name_axes(ArraySpec::unnamed(&d.shape, d.dtype), &axes, path)?;
     let swapped = d.big != cfg!(target_endian = "big");
     let Some((place, pixels)) = Place::packed(d.offset, &d.shape, d.dtype.size(), d.fortran, swapped) else {
-        return Err(Error::Usage(format!("raw:{text}: the shape is larger than any file")));
+        return Err(wrong(text, "the shape is larger than any file"));
     };
     check_size(path, &spec, d.offset, pixels, bytes.len())?;
     let facts = Facts { format: "raw".into(), compression: "none".into(), more: Vec::new() };
     Ok(Arc::new(FlatSource { path: path.to_path_buf(), len: bytes.len(), spec, place, chunk: None, facts }))
+}
+
+fn wrong(text: &str, what: &str) -> Error {
+    Error::Usage(one_line(format!("raw:{text}: {what}")))
 }
 
 fn parse(text: &str) -> Result<Description, String> {
@@ -130,6 +134,18 @@ mod tests {
         for (text, part) in cases {
             let error = parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn errors_stay_on_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        std::fs::write(&path, [0; 8]).unwrap();
+        for description in ["shape=5,8\nshape=\n", "\u{1b}[2J", "shape=2,4&dtype=uint8&axes=y\n"] {
+            let text = format!("{}?{description}", path.display());
+            let error = open(&text, &OpenOptions::default()).unwrap_err().to_string();
+            assert!(!error.contains(char::is_control), "{error}");
         }
     }
 }
