@@ -56,10 +56,11 @@ impl Slide {
     pub fn scratch<T: Ordered>(&self, footprint: &Footprint, out: &[usize]) -> usize {
         let most = self.edges.iter().map(|e| e.behind.len() + e.ahead.len()).max().unwrap_or(0);
         let offsets = carved::<u32>(footprint.len() + 2 * most);
+        let shape = under(out, footprint);
         if size_of::<T>() == 1 {
-            return offsets;
+            return offsets + carved::<u8>(apart(&shape).1);
         }
-        let n = out.iter().zip(&footprint.shape).map(|(o, w)| o + w - 1).product();
+        let n = shape.iter().product();
         let pairs = if size_of::<T>() == 8 { carved::<u128>(n) } else { carved::<u64>(n) };
         offsets + carved::<u32>(n) + 2 * pairs + carved::<u64>(words(n)) + carved::<u32>(blocks(n))
     }
@@ -75,9 +76,13 @@ impl Slide {
         let mut carver = Carver(scratch);
         match size_of::<T>() {
             1 => {
-                let path = self.path(task.footprint, block, block.src, &mut carver);
+                let shape = under(block.shape, task.footprint);
+                let (strides, len) = apart(&shape);
+                let bytes = carver.take::<u8>(len);
+                copy_bytes(src, block.src, &shape, bytes, &strides);
+                let path = self.path(task.footprint, block, &strides, &mut carver);
                 let bag = Histogram { counts: [0; 256], pivot: 0, below: 0 };
-                walk(&path, bag, task.rank, |at| byte(src[at].key(false)) as u32, |at, v| dst[at] = of_byte(v as u8));
+                walk(&path, bag, task.rank, |at| bytes[at].into(), |at, v| dst[at] = of_byte(v as u8));
             }
             8 => self.by_ranks::<T, u128>(task, src, dst, block, carver),
             _ => self.by_ranks::<T, u64>(task, src, dst, block, carver),
@@ -93,7 +98,7 @@ impl Slide {
         block: Block<'_>,
         mut carver: Carver<'_>,
     ) {
-        let shape: Dims = block.shape.iter().zip(&task.footprint.shape).map(|(o, w)| o + w - 1).collect();
+        let shape = under(block.shape, task.footprint);
         let n = shape.iter().product();
         let (pairs, ranks) = (carver.take::<P>(n), carver.take::<u32>(n));
         let step = block.src[block.src.len() - 1];
@@ -147,6 +152,40 @@ impl Slide {
             block,
         }
     }
+}
+
+/// The shape of the input under a box of outputs.
+fn under(out: &[usize], footprint: &Footprint) -> Dims {
+    out.iter().zip(&footprint.shape).map(|(o, w)| o + w - 1).collect()
+}
+
+/// A line of the cache.
+const LINE: usize = 64;
+
+/// Strides of bytes in rows an odd number of cache lines apart, and bytes of them all. In rows that are a power of two apart
+/// the window's edge lies in few sets of the cache, and every step waits for memory (2.6 times slower at 4096).
+fn apart(shape: &[usize]) -> (Dims, usize) {
+    let (mut strides, mut step) = (Dims::from_iter(shape.iter().copied()), 1);
+    for (axis, stride) in strides.iter_mut().enumerate().rev() {
+        *stride = step;
+        step *= shape[axis];
+        if axis + 1 == shape.len() {
+            step = (step.div_ceil(LINE) | 1) * LINE;
+        }
+    }
+    (strides, step)
+}
+
+/// The elements of a box as bytes that sort like them, in rows of their own.
+fn copy_bytes<T: Ordered<Key: Pod>>(src: &[T], from: &[usize], shape: &[usize], bytes: &mut [u8], to: &[usize]) {
+    let (Some(&step), Some(&row)) = (from.last(), shape.last()) else { return };
+    let between = if shape.len() > 1 { to[shape.len() - 2] } else { 0 };
+    stretches(shape, from, 0, shape.iter().product(), |s, at, len| {
+        let start = at / row * between + at % row;
+        for (i, place) in bytes[start..start + len].iter_mut().enumerate() {
+            *place = byte(src[s + i * step].key(false));
+        }
+    });
 }
 
 /// What enters and leaves with a step along an axis.
