@@ -108,6 +108,37 @@ fn tables_are_plotted_alike_from_csv_and_parquet() {
     folder.refuses(&["plot", "bad.parquet", "x.svg", "--hist", "area"], 1, "bad.parquet: cannot be read as Parquet");
 }
 
+/// Tables that pyarrow wrote: `scripts/make_parquet_files.py`.
+#[test]
+#[cfg(feature = "parquet")]
+fn parquet_of_other_programs_is_plotted() {
+    let folder = Folder::new();
+    let file = |name: &str| format!("{}/tests/files/parquet/{name}.parquet", env!("CARGO_MANIFEST_DIR"));
+    let mut text = String::from("a,b,c\n");
+    for i in 0..300u64 {
+        let a = if i % 5 == 4 { String::new() } else { i.to_string() };
+        let _ = writeln!(text, "{a},{},{}", 4_000_000_000 + i, i as f64 / 4.0);
+    }
+    fs::write(folder.path("t.csv"), text).unwrap();
+    let plot = |table: &str, rest: &[&str]| {
+        let said = folder.tilewise(&[&["plot", table, "out.svg", "--title", "t", "--overwrite"], rest].concat());
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        (said.err, fs::read_to_string(folder.path("out.svg")).unwrap())
+    };
+    for rest in [&["--x", "a", "--y", "c"][..], &["--x", "b", "--y", "c", "--line"], &["--hist", "a"]] {
+        for name in ["snappy", "zstd"] {
+            assert_eq!(plot("t.csv", rest), plot(&file(name), rest), "{name}");
+        }
+    }
+    for (name, column, what) in [
+        ("gzip", "a", "column a is compressed with GZIP"),
+        ("zstd", "text", "column text holds no plain numbers"),
+        ("zstd", "list.list.element", "holds lists"),
+    ] {
+        folder.refuses(&["plot", &file(name), "x.svg", "--hist", column], 1, what);
+    }
+}
+
 #[test]
 fn arrays_of_one_axis_are_lines() {
     let folder = Folder::new();

@@ -76,7 +76,8 @@ pub fn parquet_columns(path: &Path) -> Result<Vec<String>> {
 /// missing or no number is NaN. A page of each column is in memory.
 ///
 /// # Errors
-/// When it cannot be read as one, a column holds lists or is compressed, or `row` fails.
+/// When it cannot be read as one, a column holds no plain numbers or is compressed with anything but snappy or zstd, or
+/// `row` fails.
 pub fn read_parquet(path: &Path, columns: &[usize], row: impl FnMut(u64, &[f64]) -> Result<()>) -> Result<()> {
     #[cfg(feature = "parquet")]
     return super::parquet::for_each(path, columns, row);

@@ -1,7 +1,7 @@
 //! Columns of numbers out of a Parquet file, a few thousand rows at a time.
 
 use crate::error::{Error, Result};
-use parquet::basic::{ConvertedType, LogicalType};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
@@ -74,8 +74,22 @@ struct Column {
 
 impl Column {
     fn open(group: &dyn RowGroupReader, at: usize, of: &ColumnDescriptor) -> Done<Self> {
+        let name = of.path().string();
+        let cannot = |what: String| Err(ParquetError::General(format!("column {name} {what}")));
         if of.max_rep_level() > 0 {
-            return Err(ParquetError::General(format!("{} holds lists", of.path().string())));
+            return cannot("holds lists".into());
+        }
+        let decimal = matches!(of.logical_type_ref(), Some(LogicalType::Decimal(_)));
+        let kind = of.physical_type();
+        if decimal || matches!(kind, Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY | Type::INT96) {
+            return cannot(format!(
+                "holds no plain numbers ({})",
+                if decimal { "decimal".into() } else { kind.to_string() }
+            ));
+        }
+        let codec = group.metadata().column(at).compression();
+        if !matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)) {
+            return cannot(format!("is compressed with {codec}; none, snappy and zstd are read"));
         }
         let unsigned = match of.logical_type_ref() {
             Some(LogicalType::Integer(kind)) => !kind.is_signed,
