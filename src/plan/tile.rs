@@ -7,16 +7,19 @@
 use super::bill::Bill;
 use super::pass::{Demands, Goal, LeafKind, Pass, Ref};
 use super::{Held, Output, Resources, Step, To, shortage};
-use crate::array::{ArraySpec, Dims, IntervalSets, Mode, Region, elements, grid_len, tiles_along};
+use crate::array::{ArraySpec, Dims, IntervalSets, MAX_RANK, Mode, Region, elements, grid_len, tiles_along};
 use crate::error::{Error, Result, Shortage};
 use crate::graph::{NodeKind, OpKind, ScanOp, Schedule, StitchBill};
 use crate::io::{EncodeBill, Layout, ReadBill, Sink};
+use arrayvec::ArrayVec;
 use std::collections::HashMap;
 
 /// Nanoseconds per byte read from the page cache, written to it, decoded.
 const READ: f64 = 0.2;
 const WRITE: f64 = 0.5;
 const DECODE: f64 = 3.0;
+/// Nanoseconds per byte that workers compress for a sink.
+const ENCODE: f64 = 5.0;
 /// Nanoseconds per separate run of bytes in a file, per block and node, per tile.
 const RUN: f64 = 400.0;
 const BLOCK: f64 = 400.0;
@@ -344,9 +347,19 @@ impl<'a> Setting<'a> {
         written
             .map(|t| {
                 let bytes = elements(tile) as f64 * t.spec.dtype.size() as f64;
-                bytes * WRITE + runs(tile, &t.spec.shape) * RUN
+                let encode = if self.is_encoded(t.goal, tile) { ENCODE } else { 0.0 };
+                bytes * (WRITE + encode) + runs(tile, &t.spec.shape) * RUN
             })
             .sum()
+    }
+
+    /// Whether workers compress what goes there.
+    fn is_encoded(&self, goal: Goal, tile: &[u64]) -> bool {
+        let Goal::Sink(output) = goal else { return false };
+        match &self.outputs[output].to {
+            To::Sink(sink) => sink.encode_bill(tile).per_tile > 0,
+            To::Value => false,
+        }
     }
 
     /// The tile with its fastest blocks, and with blocks that take less and less memory.
@@ -604,13 +617,18 @@ impl<'a> Setting<'a> {
         for (leaf, chunk) in self.chunks.iter().enumerate() {
             let Some(chunk) = chunk else { continue };
             let spec = &self.pass.leaves[leaf].spec;
-            if self.whole_chunks(leaf, tile, chunk) {
+            let rank = spec.rank();
+            let own = self.own_box(leaf, tile);
+            let whole = |a: usize| own[a] && (tile[a].is_multiple_of(chunk[a].max(1)) || tile[a] >= spec.shape[a]);
+            // Every tile wants whole chunks that no other tile wants.
+            if (0..rank).all(whole) {
                 continue;
             }
-            let rank = spec.rank();
             let grid: Dims = (0..rank).map(|a| tiles_along(spec.shape[a], chunk[a])).collect();
-            let touched: Dims =
-                (0..rank).map(|a| (most.leaves[leaf][a].div_ceil(chunk[a].max(1)) + 1).min(grid[a])).collect();
+            // A box that lies anywhere touches a chunk more along an axis than it has chunks.
+            let lies = |a: usize| whole(a) || own[a] && chunk[a].is_multiple_of(tile[a].max(1));
+            let touched = |a: usize| most.leaves[leaf][a].div_ceil(chunk[a].max(1)) + u64::from(!lies(a));
+            let touched: Dims = (0..rank).map(|a| touched(a).min(grid[a])).collect();
             let same = spec.shape == self.pass.domain;
             let split = (0..rank).find(|&a| same && tile[a] < spec.shape[a]).unwrap_or(0);
             let ideal: u64 = (0..rank).map(|a| if a <= split { touched[a] } else { grid[a] }).product();
@@ -629,19 +647,22 @@ impl<'a> Setting<'a> {
         needs
     }
 
-    /// Whether every tile wants whole chunks of a leaf that no other tile wants.
-    fn whole_chunks(&self, leaf: usize, tile: &Dims, chunk: &Dims) -> bool {
+    /// Along which axes every tile wants just its own box of a leaf.
+    fn own_box(&self, leaf: usize, tile: &Dims) -> ArrayVec<bool, MAX_RANK> {
         let spec = &self.pass.leaves[leaf].spec;
-        if spec.shape != self.pass.domain || self.displaced {
-            return false;
-        }
-        let multiple = (0..spec.rank()).all(|a| tile[a].is_multiple_of(chunk[a].max(1)) || tile[a] >= spec.shape[a]);
+        let same = spec.shape == self.pass.domain && !self.displaced;
+        let mut own: ArrayVec<bool, MAX_RANK> = (0..spec.rank()).map(|_| same).collect();
         let mut demands = Demands::default();
-        multiple
-            && positions(&self.pass.domain, tile).into_iter().all(|at| {
-                self.pass.demand(&at, &mut demands);
-                demands.leaves[leaf] == IntervalSets::of(&at)
-            })
+        for at in positions(&self.pass.domain, tile) {
+            if !own.contains(&true) {
+                break;
+            }
+            self.pass.demand(&at, &mut demands);
+            let wanted = IntervalSets::of(&at);
+            let sets = demands.leaves[leaf].axes.iter().zip(&wanted.axes);
+            own.iter_mut().zip(sets).for_each(|(own, (set, wanted))| *own &= set == wanted);
+        }
+        own
     }
 
     fn stitch_bills(&self, tile: &Dims) -> (StitchBill, HashMap<usize, (Schedule, StitchBill)>) {
