@@ -6,11 +6,14 @@ use common::{Random, graph};
 use serde_json::Value as Json;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tilewise::Run;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tilewise::array::{ArraySpec, DType, Spec};
+use tilewise::exec::{Event, Observer};
 use tilewise::graph::{Array, MemArray, Table, Value};
 use tilewise::io::{OpenOptions, open};
 use tilewise::ops::Arg;
+use tilewise::{Cancel, Run};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/measure")
@@ -134,8 +137,8 @@ fn tiling_is_invisible() {
     }
 }
 
-#[test]
-fn a_million_objects_are_measured_on_scratch() {
+/// A checkerboard of two million objects of one pixel.
+fn checkerboard() -> Array {
     let n = 2000u64;
     let labels: Vec<u32> = (0..n * n)
         .map(|i| {
@@ -143,7 +146,45 @@ fn a_million_objects_are_measured_on_scratch() {
             if (y + x) % 2 == 0 { y * 1000 + x / 2 + 1 } else { 0 }
         })
         .collect();
-    let labels = memory(ArraySpec::unnamed(&[n, n], DType::U32), &labels);
+    memory(ArraySpec::unnamed(&[n, n], DType::U32), &labels)
+}
+
+/// Raises a flag a moment after the last tile is computed.
+struct Later(Cancel, AtomicU64);
+
+impl Observer for Later {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::PassStarted { tiles, .. } => self.1.store(*tiles, Ordering::Relaxed),
+            Event::TileComputed { .. } if self.1.fetch_sub(1, Ordering::Relaxed) == 1 => {
+                let flag = self.0.clone();
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(60));
+                    flag.cancel();
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_run_is_cancelled_while_its_records_are_merged() {
+    let labels = checkerboard();
+    let measured =
+        graph("measure(input, input, [\"area\", \"bbox\", \"solidity\", \"intensity_median\"])", &labels).unwrap();
+    let later = Later(Cancel::new(), AtomicU64::new(0));
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::new().memory_limit(64 << 20).threads(2).cancel(&later.0).observer(&later);
+    let error = run.scratch_dir(folder.path()).value(&measured).run().unwrap_err();
+    assert!(matches!(error, tilewise::Error::Cancelled), "{error}");
+    assert!(later.0.is_cancelled() && later.1.load(Ordering::Relaxed) == 0, "all tiles were through");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_million_objects_are_measured_on_scratch() {
+    let labels = checkerboard();
     let measured = graph("measure(input, input, [\"area\", \"intensity_mean\", \"bbox\"])", &labels).unwrap();
     let got = table(&measured, Run::new().memory_limit(64 << 20).threads(2));
     assert_eq!(got.rows, 2_000_000);

@@ -197,6 +197,34 @@ fn volumes_and_long_rows_keep_the_limit() {
     }
 }
 
+#[test]
+fn tables_of_objects_keep_the_limit() {
+    let (_keep, folder) = folder();
+    let (flat, deep) = (folder.join("flat.npy"), folder.join("deep.npy"));
+    write_npy(&flat, &[1500, 2000]);
+    write_npy(&deep, &[40, 120, 300]);
+    let own = "[\"area\", \"centroid\", \"intensity_std\"]";
+    let kept = "[\"area\", \"solidity\", \"feret_diameter_max\", \"intensity_median\"]";
+    for (image, properties) in [(&flat, own), (&flat, kept), (&deep, kept)] {
+        // A few large objects, and as many small ones as their records outgrow memory.
+        for mask in ["input > 5000", "input % 3 == 0"] {
+            let pipeline = format!("measure(label({mask}), input, {properties})");
+            for ending in ["csv", "parquet"] {
+                let output = format!("out.{ending}");
+                let mut first: Option<Vec<u8>> = None;
+                for (limit, threads) in [(32 * MIB, 2), (64 * MIB, 8)] {
+                    keeps_the_limit(&mut tilewise(&folder, image, &output, &pipeline, limit, threads), limit);
+                    let bytes = std::fs::read(folder.join(&output)).expect("an output");
+                    assert!(
+                        first.get_or_insert_with(|| bytes.clone()) == &bytes,
+                        "{pipeline} differs at {limit}, {threads}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// The same command without an output of its own.
 fn saves(input: &Path, pipeline: &str, limit: u64, threads: usize) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tilewise"));

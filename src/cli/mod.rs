@@ -272,7 +272,7 @@ struct PlotArgs {
     #[arg(long, value_name = "COLUMN", num_args = 0..=1, default_missing_value = "")]
     hist: Option<String>,
     /// The bins of the histogram, 50 otherwise.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=780).map(|n| n as usize))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=780).map(|n| n as usize))]
     bins: Option<usize>,
     /// What stands above the plot; the name of the table otherwise.
     #[arg(long)]

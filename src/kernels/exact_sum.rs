@@ -144,6 +144,11 @@ impl ExactSum {
 
     /// The nearest `f64`, ties to even; infinite where the sum lies beyond the largest.
     pub fn to_f64(&self) -> f64 {
+        self.scaled_to_f64(0)
+    }
+
+    /// The nearest `f64` to the sum times 2^-shift.
+    fn scaled_to_f64(&self, shift: i32) -> f64 {
         if self.special != 0.0 {
             // One NaN, whichever came in.
             return if self.special.is_nan() { f64::NAN } else { self.special };
@@ -155,20 +160,31 @@ impl ExactSum {
             sum.limbs.iter_mut().for_each(|limb| *limb = -*limb);
             sum.carry();
         }
-        let magnitude = round(&sum.limbs);
+        let magnitude = round(&sum.limbs, shift);
         if negative { -magnitude } else { magnitude }
     }
 
     /// The sum as an unevaluated `high + low`: `high` is [`to_f64`](Self::to_f64), `low` the nearest `f64` to what
     /// `high` leaves, 0 where `high` is not finite.
     pub fn to_double_double(&self) -> (f64, f64) {
-        let high = self.to_f64();
+        self.scaled_to_double_double(0)
+    }
+
+    /// The sum times 2^-shift, for sums beyond the largest `f64`, as an unevaluated `high + low`; `shift` is not negative.
+    pub fn scaled_to_double_double(&self, shift: i32) -> (f64, f64) {
+        let high = self.scaled_to_f64(shift);
         if !high.is_finite() {
             return (high, 0.0);
         }
         let mut rest = self.clone();
-        rest.add(-high);
-        (high, rest.to_f64())
+        let (mantissa, exponent) = parts(high);
+        rest.add_scaled(high.is_sign_positive(), mantissa, exponent + shift + BIAS);
+        (high, rest.scaled_to_f64(shift))
+    }
+
+    /// Whether all numbers were finite.
+    pub fn is_of_finite(&self) -> bool {
+        self.special == 0.0
     }
 
     /// Adds `mantissa` (below 2^53) times 2^(bit - BIAS).
@@ -222,8 +238,8 @@ fn power(exponent: i32) -> f64 {
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
-/// Rounds a carried, non-negative long integer.
-fn round(limbs: &[i64; LIMBS]) -> f64 {
+/// Rounds a carried, non-negative long integer, times 2^-shift.
+fn round(limbs: &[i64; LIMBS], shift: i32) -> f64 {
     let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else {
         return 0.0;
     };
@@ -232,7 +248,7 @@ fn round(limbs: &[i64; LIMBS]) -> f64 {
     let low = top.saturating_sub(3);
     let leading = limbs[low..=top].iter().rev().fold(0u128, |bits, &limb| bits << 32 | limb as u128);
     let sticky = limbs[..low].iter().any(|&limb| limb != 0);
-    let lowest_bit = low as i32 * 32 - BIAS;
+    let lowest_bit = low as i32 * 32 - BIAS - shift;
     let length = 128 - leading.leading_zeros() as i32;
     // The result keeps 53 bits, fewer where it is subnormal.
     let drop = (length - 53).max(-1074 - lowest_bit);
@@ -522,6 +538,18 @@ mod tests {
     fn double_double_holds_what_one_number_cannot() {
         assert_eq!(sum_of(&[1.0, 1e-30]).to_double_double(), (1.0, 1e-30));
         assert_eq!(sum_of(&[f64::INFINITY]).to_double_double(), (f64::INFINITY, 0.0));
+    }
+
+    #[test]
+    fn sums_beyond_f64_are_scaled() {
+        let mut sum = ExactSum::new();
+        sum.add_products(&[1e300, 1.0], &[1e300, 3e-30]);
+        assert_eq!((sum.to_f64(), sum.is_of_finite()), (f64::INFINITY, true));
+        let (high, low) = sum.scaled_to_double_double(1200);
+        let (a, error) = (1e300f64 * power(-600), 1e300f64 * power(-600));
+        assert_eq!(high, a * error);
+        assert_eq!(low, a.mul_add(error, -high));
+        assert_eq!(sum_of(&[3.0, 1e-30]).scaled_to_double_double(2), (0.75, 2.5e-31));
     }
 
     #[test]

@@ -155,7 +155,12 @@ impl Moments {
         // n Σx² - (Σx)² is n² times the variance.
         let scaled = match &self.sums {
             Sums::Whole { sum, squares } => squares.times(self.count).minus(Wide::square(sum.unsigned_abs())).to_f64(),
-            Sums::Real { sum, squares } => scaled_variance(n, sum, squares),
+            Sums::Real { sum, squares } if squares.is_of_finite() && squares.to_f64() > HUGE => {
+                // In units of 2^HALVES, where nothing overflows on the way.
+                let of_units = scaled_variance(n, sum, squares, HALVES) / n / (n - ddof);
+                return of_units * power(HALVES) * power(HALVES);
+            }
+            Sums::Real { sum, squares } => scaled_variance(n, sum, squares, 0),
         };
         scaled / n / (n - ddof)
     }
@@ -240,10 +245,20 @@ fn add_whole<T: Whole>(xs: &[T], squared: bool, sum: &mut i128, squares: &mut Wi
     }
 }
 
-/// `n Σx² - (Σx)²` from sums that are exact to twice the precision of a double.
-fn scaled_variance(n: f64, sum: &ExactSum, squares: &ExactSum) -> f64 {
-    let (s, s_low) = sum.to_double_double();
-    let (q, q_low) = squares.to_double_double();
+/// From here on the products below might overflow: of 2^64 squares at most.
+const HUGE: f64 = 1e280;
+
+/// What large numbers are divided by, a power of two.
+const HALVES: i32 = 600;
+
+fn power(exponent: i32) -> f64 {
+    2f64.powi(exponent)
+}
+
+/// `n Σx² - (Σx)²` of numbers divided by 2^halves, from sums that are exact to twice the precision of a double.
+fn scaled_variance(n: f64, sum: &ExactSum, squares: &ExactSum, halves: i32) -> f64 {
+    let (s, s_low) = sum.scaled_to_double_double(halves);
+    let (q, q_low) = squares.scaled_to_double_double(2 * halves);
     let (a, a_error) = product(n, q);
     let (b, b_error) = product(s, s);
     let rest = (a_error + n * q_low) - (b_error + 2.0 * s * s_low);
@@ -284,6 +299,11 @@ mod tests {
         let m = moments(DType::F64, &[1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0]);
         assert!((m.variance(0.0) - 2.0 / 3.0).abs() < 1e-15);
         assert_eq!(moments(DType::F64, &[0.1; 7]).variance(0.0), 0.0);
+        assert_eq!(moments(DType::F64, &[1e200, -1e200]).variance(0.0), f64::INFINITY);
+        assert_eq!(moments(DType::F64, &[1e200; 5]).variance(0.0), 0.0);
+        assert_eq!(moments(DType::F64, &[f64::MAX, -f64::MAX, f64::MAX]).variance(1.0), f64::INFINITY);
+        let near = moments(DType::F64, &[1e154, 1.5e154, 0.5e154]).variance(0.0);
+        assert!((near / (1e154 * 1e154 / 6.0) - 1.0).abs() < 1e-14, "{near}");
         assert_eq!(moments(DType::F32, &[0.1f32; 1000]).variance(0.0), 0.0);
         assert!(moments(DType::F32, &[1f32, f32::NAN]).variance(0.0).is_nan());
         assert!(moments(DType::F32, &[1f32, f32::INFINITY]).variance(0.0).is_nan());

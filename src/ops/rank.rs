@@ -252,6 +252,11 @@ const FOOTPRINT: Param = Param {
 };
 const ORIGINS: Param = Param { ty: Type::IntegerPerAxis, ..ORIGIN };
 
+const ONE_MODE: Param = Param {
+    doc: "How the image goes on outside, along all axes: reflect, mirror, nearest, constant or wrap.",
+    ..MODES
+};
+
 /// What holds for all of them, after what holds for one.
 macro_rules! details {
     ($own:literal) => {
@@ -260,7 +265,8 @@ macro_rules! details {
             "The window is the box `size` or the elements of `footprint` that are not 0; one of the two is \
             needed. Its middle is the element `n // 2` of an axis of `n`, moved by `origin`. Windows reach over \
             the edge as `mode` \
-            says, one mode for all axes (also in scipy).\n\n\
+            says, one mode for all axes (also in scipy, which in 1.17 errs where the window reaches several lengths of the \
+            image beyond its edge).\n\n\
             Keeps the element type, and every result is an element of the window (or `cval`, which must be a \
             value of that type), \
             exact for 64-bit integers too, which scipy passes through float64. Floats have a total order: -0 \
@@ -291,7 +297,7 @@ macro_rules! rank_op {
             summary: $summary,
             details: details!($details),
             reference: concat!("scipy.ndimage.", $name),
-            params: &[INPUT, $($param,)? SIZE, FOOTPRINT, MODES, CVAL, ORIGINS, AXES],
+            params: &[INPUT, $($param,)? SIZE, FOOTPRINT, ONE_MODE, CVAL, ORIGINS, AXES],
             returns: &[("filtered", $returns)],
             examples: $examples,
             build: $build,

@@ -143,8 +143,9 @@ const MOST_BINS: usize = 4096;
 fn area(args: &Args) -> Result<Array> {
     let (_, spec) = (args.array("image")?, args.spec("image")?);
     if args.given("label_image") {
-        labels_of(args, "label_image", Some(&spec))?;
-        return measured(args, None, "label_image", Asked::Area, None);
+        let labels = labels_over(args, "label_image", Some(&spec))?;
+        let groups = groups::read(args, "index", labels.1.dtype)?;
+        return node(args, None, Some(labels), groups, Asked::Area, None);
     }
     match args.given("index") {
         true => Err(args.error("`index` needs `label_image`")),

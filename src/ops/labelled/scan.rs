@@ -1,4 +1,4 @@
-//! The sweep that measures groups of pixels: records by group, where their values are asked for also counts by group and value.
+//! The sweep that measures groups of pixels: records by group, and where values are asked for counts by group and value.
 
 use super::cells::{Asked, Cells, Port};
 use super::groups::{Groups, background, label};

@@ -233,7 +233,8 @@ const DETAILS: &str = "The window has its middle, `length // 2` along each axis,
     64-bit integer input. Weights of both signs are summed in float64. (scipy would compute in float64 and store into \
     the input's type, truncating integers.) NaN spreads to the windows that hold it at a weight other than zero. Of \
     arrays with named axes only the spatial axes are filtered, so an image `y x c` takes a kernel of two axes. Weights \
-    must be known before the run. (scipy also leaves out weights below 2.2e-16.)";
+    must be known before the run. (scipy also leaves out weights below 2.2e-16, and 1.17 errs where the window reaches several \
+    lengths of the image beyond its edge.)";
 
 /// `correlate`
 pub static CORRELATE: OpDef = OpDef {

@@ -90,6 +90,9 @@ impl Gaussian {
         }
         match self.radius {
             Some(radius) if radius < 0 => bad(format!("`radius` is {radius}, it must not be negative")),
+            Some(radius) if radius > MAX_WINDOW / 2 => {
+                bad(format!("`radius` is {radius}, the most is {}", MAX_WINDOW / 2))
+            }
             _ if self.reach() > MAX_WINDOW / 2 => {
                 bad(format!("`sigma` and `truncate` give a radius of {}, the most is {}", self.reach(), MAX_WINDOW / 2))
             }

@@ -60,6 +60,9 @@ fn difference_of_gaussians(args: &Args) -> Result<Array> {
 
 fn sigmas(args: &Args, spec: &ArraySpec) -> Result<(Vec<f64>, Vec<f64>)> {
     let low = args.number_per_axis("low_sigma", spec, 0.0, 0.0)?;
+    if let Some(sigma) = low.iter().find(|sigma| **sigma < 0.0) {
+        return Err(args.error(format!("`low_sigma` is {sigma}, it must not be negative")));
+    }
     if !args.given("high_sigma") {
         let high = low.iter().map(|sigma| sigma * 1.6).collect();
         return Ok((low, high));

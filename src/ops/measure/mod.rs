@@ -49,7 +49,8 @@ pub static MEASURE: OpDef = OpDef {
               Objects may lie anywhere and be in several pieces. Along the axes that filters act on they have a \
               position and a shape; separate frames and channels of a label image with named axes count as one place, \
               and `label` numbers them apart.\n\n\
-              Memory holds a table of fixed size (1 MiB) per thread, another one for hulls, and one for each channel whose \
+              Memory holds a table of fixed size (1 MiB) per thread, another one for hulls (along three axes also the largest \
+              hull that an array of its size can hold: 56 MiB at 512 x 1024 x 1024), and one for each channel whose \
               median or percentiles are asked for; what is beyond goes to scratch in sorted runs, and so does a result that is \
               larger than half a MiB. It is saved as .csv or .parquet.",
     reference: "skimage.measure.regionprops_table",

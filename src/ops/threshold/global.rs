@@ -143,7 +143,7 @@ pub static THRESHOLD_MEAN: OpDef = OpDef {
     name: "threshold_mean",
     family: "thresholds",
     summary: "The mean of the image, as a threshold.",
-    details: "A scalar, the same as `mean`: exact, rounded once. NaN propagates.",
+    details: "A scalar, the same as `mean`: the exact sum, rounded once, divided by the number of elements. NaN propagates.",
     reference: "skimage.filters.threshold_mean, in float64",
     params: &[INPUT],
     returns: &[("threshold", "The mean, a float64 scalar; NaN for an empty array.")],
