@@ -339,6 +339,11 @@ fn labels_are_repeated_along_axes_that_they_lack() {
             let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
             assert_eq!(bits(result(few)), bits(result(all)), "{op}");
         }
+        let areas = |labels: &Array| {
+            let index = vec![-1i64, 1, 2, 4];
+            numbers(&image.call("area", [labels.into(), index.into()], []).unwrap(), Run::new().tile(&[1, 2, 3]))
+        };
+        assert_eq!(areas(few), areas(all));
     }
     let long = memory(ArraySpec::unnamed(&[5], DType::U8), &[1u8; 5]);
     let wrong = image.call("sum_labels", [Arg::Array(long)], []).unwrap_err().to_string();

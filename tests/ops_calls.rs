@@ -106,6 +106,14 @@ fn errors_name_op_parameter_and_range() {
             "gaussian_filter: `radius` is -2, it must not be negative",
         ),
         (
+            refused("gaussian_filter", vec![x(), 1.into()], &[("radius", Arg::Int(99_999_999))]),
+            "gaussian_filter: `radius` is 99999999, the most is 1048576",
+        ),
+        (
+            refused("difference_of_gaussians", vec![x(), Arg::Int(-1)], &[]),
+            "difference_of_gaussians: `low_sigma` is -1, it must not be negative",
+        ),
+        (
             refused("gaussian_filter", vec![x(), 1e9.into()], &[]),
             "gaussian_filter: `sigma` and `truncate` give a radius of 4000000000, the most is 1048576",
         ),
