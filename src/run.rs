@@ -55,6 +55,8 @@ pub fn pipeline(text: &str, input: &Array) -> Result<Array> {
 pub struct Run<'a> {
     outputs: Vec<Output>,
     resources: Resources,
+    /// What the process has held at most before.
+    reached: u64,
     budget: Option<&'a Budget>,
     scratch_dir: Option<PathBuf>,
     scratch_beside: Option<PathBuf>,
@@ -83,6 +85,7 @@ impl<'a> Run<'a> {
                 tile: None,
                 memory_backed: 0,
             },
+            reached: 0,
             budget: None,
             scratch_dir: None,
             scratch_beside: None,
@@ -100,6 +103,13 @@ impl<'a> Run<'a> {
     /// Bytes that count against the limit from the start: for a limit on the whole process, what is resident now.
     pub fn baseline(mut self, bytes: u64) -> Self {
         self.resources.baseline = bytes;
+        self
+    }
+
+    /// What the process has held at most before the run: where that is more than the run needs, the prediction is no
+    /// less, since the peak of the process is not either. It counts up to the limit.
+    pub fn reached(mut self, bytes: u64) -> Self {
+        self.reached = bytes;
         self
     }
 
@@ -205,7 +215,8 @@ impl<'a> Run<'a> {
         // A plan that would need more scratch than there is room for is not worth choosing.
         let free = self.scratch_folder().and_then(|folder| sys::free_space(&folder));
         resources.scratch = resources.scratch.into_iter().chain(free).min();
-        let plan = Plan::new(&self.outputs, &resources)?;
+        let mut plan = Plan::new(&self.outputs, &resources)?;
+        plan.bill.raise("start-up", self.reached.min(resources.memory));
         self.check_disk(&plan)?;
         Ok(plan)
     }

@@ -46,7 +46,7 @@ const USUAL_RESIDENT: u64 = 4 << 20;
 const STEP: u64 = 1 << 20;
 
 /// The code of a run and its libraries that becomes resident again, measured.
-const CODE: u64 = (1 << 20) + (768 << 10);
+const CODE: u64 = (2 << 20) + (384 << 10);
 
 impl Means {
     pub(super) fn new(args: &MeansArgs) -> Result<Means> {
@@ -106,6 +106,10 @@ impl Means {
             None => resident().max(sys::peak_resident().filter(|&peak| peak > self.limit).unwrap_or(0)),
         };
         let mut run = run.memory_limit(self.limit / runs).baseline(baseline + OWN_OVERHEAD);
+        if self.share.is_none() {
+            // Rounded, so that the same command has the same bill every time.
+            run = run.reached(sys::peak_resident().unwrap_or(0).next_multiple_of(STEP));
+        }
         if self.mapped {
             run = run.access(Access::Mapped { faulted: fault::faulted });
         }

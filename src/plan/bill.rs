@@ -34,6 +34,11 @@ impl Bill {
         }
     }
 
+    /// Adds what is missing to an amount.
+    pub(crate) fn raise(&mut self, name: &str, least: u64) {
+        self.add(name, least.saturating_sub(self.total()));
+    }
+
     /// Adds the stacks of that many threads.
     pub(crate) fn add_stacks(&mut self, threads: u64) {
         self.add("thread stacks", threads * STACK);
