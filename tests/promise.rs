@@ -23,7 +23,8 @@ fn watch(command: &mut Command) -> Done {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     let mut peak = 0;
     loop {
-        peak = peak.max(high_water(&child).unwrap_or(0));
+        // It never falls; before the command has begun it is that of this process.
+        peak = high_water(&child).unwrap_or(peak);
         match child.try_wait().expect("waits") {
             Some(_) => break,
             None => std::thread::sleep(Duration::from_millis(2)),

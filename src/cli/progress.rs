@@ -68,9 +68,14 @@ impl Observer for Progress {
         if matches!(self, Progress::BesideOthers) {
             return;
         }
-        // What a pass is set up with is not needed to go on either.
-        if let Event::PassStarted { .. } | Event::TileComputed { tile: 0 } | Event::TileWritten { tile: 0, .. } = event
-        {
+        // What a pass is set up with is not needed to go on either; and pages come back in windows that hold more than is
+        // needed, so they are given back again, ever more seldom.
+        let is_due = match event {
+            Event::PassStarted { .. } => true,
+            Event::TileComputed { tile } | Event::TileWritten { tile, .. } => *tile == 0 || tile.is_power_of_two(),
+            Event::TileRead { .. } => false,
+        };
+        if is_due {
             code_pages::give_back();
         }
         match (self, event) {
