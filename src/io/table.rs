@@ -23,10 +23,7 @@ pub fn check_table(path: &Path) -> Result<()> {
     match ending(path) {
         Ending::Csv => Ok(()),
         Ending::Parquet if cfg!(feature = "parquet") => Ok(()),
-        Ending::Parquet => {
-            let path = path.display();
-            Err(Error::Usage(format!("{path}: this tilewise was built without the feature 'parquet' that writes it")))
-        }
+        Ending::Parquet => Err(without_parquet(path, "writes")),
         Ending::Other => Err(Error::Usage(format!("{}: a table is saved as .csv or .parquet", path.display()))),
     }
 }
@@ -69,11 +66,11 @@ pub fn parquet_columns(path: &Path) -> Result<Vec<String>> {
     #[cfg(feature = "parquet")]
     return super::parquet::names(path);
     #[cfg(not(feature = "parquet"))]
-    without_parquet(path)
+    Err(without_parquet(path, "reads"))
 }
 
 /// Hands over every row of a `.parquet` file: its number, and the value of each of those columns (by their places); what is
-/// missing or no number is NaN. A page of each column is in memory.
+/// missing is NaN. A page of each column is in memory.
 ///
 /// # Errors
 /// When it cannot be read as one, a column holds no plain numbers or is compressed with anything but snappy or zstd, or
@@ -84,14 +81,13 @@ pub fn read_parquet(path: &Path, columns: &[usize], row: impl FnMut(u64, &[f64])
     #[cfg(not(feature = "parquet"))]
     {
         let _ = (columns, row);
-        without_parquet(path)
+        Err(without_parquet(path, "reads"))
     }
 }
 
-#[cfg(not(feature = "parquet"))]
-fn without_parquet<T>(path: &Path) -> Result<T> {
+fn without_parquet(path: &Path, does: &str) -> Error {
     let path = path.display();
-    Err(Error::Usage(format!("{path}: this tilewise was built without the feature 'parquet' that reads it")))
+    Error::Usage(format!("{path}: this tilewise was built without the feature 'parquet' that {does} it"))
 }
 
 /// Writes a table as CSV: a line of headings, then a line per row. It appears complete or not at all.

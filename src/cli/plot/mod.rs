@@ -66,7 +66,7 @@ fn kind(args: &PlotArgs) -> Result<Kind<'_>> {
 fn output(args: &PlotArgs) -> Result<String> {
     let beside = || Path::new(&args.input).with_extension("png").display().to_string();
     let path = args.output.clone().unwrap_or_else(beside);
-    if !is_svg(&path) && !Path::new(&path).extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+    if !is_svg(&path) && !read::has_ending(&path, "png") {
         return Err(Error::Usage(format!("{path}: a plot is a .png or a .svg")));
     }
     if !args.overwrite && Path::new(&path).symlink_metadata().is_ok() {
@@ -76,7 +76,7 @@ fn output(args: &PlotArgs) -> Result<String> {
 }
 
 fn is_svg(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("svg"))
+    read::has_ending(path, "svg")
 }
 
 /// Two sweeps: how far the values go, then where each lies.

@@ -87,7 +87,7 @@ pub(super) fn is_table(path: &str) -> bool {
     has_ending(path, "csv") || has_ending(path, "parquet")
 }
 
-fn has_ending(path: &str, ending: &str) -> bool {
+pub(super) fn has_ending(path: &str, ending: &str) -> bool {
     Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
 }
 

@@ -1,5 +1,6 @@
 //! Columns of numbers out of a Parquet file, a few thousand rows at a time.
 
+use super::Done;
 use crate::error::{Error, Result};
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -11,7 +12,7 @@ use std::fs::File;
 use std::path::Path;
 
 /// Rows that are read at once.
-const ROWS: usize = 4096;
+const ROWS: usize = super::ROWS as usize;
 
 fn opened(path: &Path) -> Result<SerializedFileReader<File>> {
     let file = File::open(path).map_err(|e| Error::io(path, "cannot be opened", e))?;
@@ -29,7 +30,7 @@ pub(in crate::io) fn names(path: &Path) -> Result<Vec<String>> {
     Ok(columns.iter().map(|column| column.path().string()).collect())
 }
 
-/// Hands over every row: its number, and the value of each of those columns; what is missing or no number is NaN.
+/// Hands over every row: its number, and the value of each of those columns; what is missing is NaN.
 pub(in crate::io) fn for_each(
     path: &Path,
     columns: &[usize],
@@ -60,8 +61,6 @@ pub(in crate::io) fn for_each(
     }
     Ok(())
 }
-
-type Done<T> = std::result::Result<T, ParquetError>;
 
 /// A column of a group of rows.
 struct Column {
@@ -110,11 +109,7 @@ impl Column {
             ColumnReader::Int64ColumnReader(r) => read(r, rows, present, to, |v| v as f64),
             ColumnReader::FloatColumnReader(r) => read(r, rows, present, to, f64::from),
             ColumnReader::DoubleColumnReader(r) => read(r, rows, present, to, |v| v),
-            _ => {
-                to.clear();
-                to.resize(rows, f64::NAN);
-                Ok(())
-            }
+            _ => Err(ParquetError::General("a column of another type than the file says".into())),
         }
     }
 }
