@@ -234,7 +234,7 @@ fn parts(x: f64) -> (u64, i32) {
 }
 
 /// 2^exponent, for exponents of normal numbers.
-fn power(exponent: i32) -> f64 {
+pub(crate) fn power(exponent: i32) -> f64 {
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 

@@ -1,7 +1,7 @@
 //! Exact sums and sums of squares, and the variance they give.
 
 use crate::array::{DType, Element, View, with_dtype};
-use crate::kernels::exact_sum::ExactSum;
+use crate::kernels::exact_sum::{ExactSum, power};
 use crate::ops::scan::for_each_slice;
 
 /// An unsigned integer of 256 bits, lowest word first.
@@ -152,17 +152,14 @@ impl Moments {
         if n - ddof <= 0.0 {
             return f64::NAN;
         }
-        // n Σx² - (Σx)² is n² times the variance.
-        let scaled = match &self.sums {
-            Sums::Whole { sum, squares } => squares.times(self.count).minus(Wide::square(sum.unsigned_abs())).to_f64(),
-            Sums::Real { sum, squares } if squares.is_of_finite() && squares.to_f64() > HUGE => {
-                // In units of 2^HALVES, where nothing overflows on the way.
-                let of_units = scaled_variance(n, sum, squares, HALVES) / n / (n - ddof);
-                return of_units * power(HALVES) * power(HALVES);
+        // n Σx² - (Σx)² is n² times the variance, in units whose square is 2^(2 * halves).
+        let (scaled, halves) = match &self.sums {
+            Sums::Whole { sum, squares } => {
+                (squares.times(self.count).minus(Wide::square(sum.unsigned_abs())).to_f64(), 0)
             }
-            Sums::Real { sum, squares } => scaled_variance(n, sum, squares, 0),
+            Sums::Real { sum, squares } => scaled_variance(n, sum, squares),
         };
-        scaled / n / (n - ddof)
+        scaled / n / (n - ddof) * power(halves) * power(halves)
     }
 }
 
@@ -251,20 +248,20 @@ const HUGE: f64 = 1e280;
 /// What large numbers are divided by, a power of two.
 const HALVES: i32 = 600;
 
-fn power(exponent: i32) -> f64 {
-    2f64.powi(exponent)
-}
-
-/// `n Σx² - (Σx)²` of numbers divided by 2^halves, from sums that are exact to twice the precision of a double.
-fn scaled_variance(n: f64, sum: &ExactSum, squares: &ExactSum, halves: i32) -> f64 {
+/// `n Σx² - (Σx)²` of numbers divided by 2^halves, which is 0 but for huge ones, from sums that are exact to twice the
+/// precision of a double.
+fn scaled_variance(n: f64, sum: &ExactSum, squares: &ExactSum) -> (f64, i32) {
+    let plain = squares.to_double_double();
+    let huge = plain.0 > HUGE && squares.is_of_finite();
+    let halves = if huge { HALVES } else { 0 };
+    let (q, q_low) = if huge { squares.scaled_to_double_double(2 * halves) } else { plain };
     let (s, s_low) = sum.scaled_to_double_double(halves);
-    let (q, q_low) = squares.scaled_to_double_double(2 * halves);
     let (a, a_error) = product(n, q);
     let (b, b_error) = product(s, s);
     let rest = (a_error + n * q_low) - (b_error + 2.0 * s * s_low);
     let difference = (a - b) + rest;
     // What is smaller than this is what rounding left of equal terms.
-    if difference.abs() <= a * 2f64.powi(-98) { 0.0 } else { difference }
+    (if difference.abs() <= a * 2f64.powi(-98) { 0.0 } else { difference }, halves)
 }
 
 /// The product and what rounding took from it.

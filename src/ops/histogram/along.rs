@@ -104,18 +104,11 @@ struct Counts {
 
 impl ScanState for Counts {
     fn fold(&mut self, at: &Region, tiles: &[View<'_>]) -> Result<()> {
-        let lengths = |stay: bool| -> Dims {
-            let own = at.shape.iter().zip(&self.op.along.reduced);
-            own.map(|(&n, &gone)| if gone == stay { 1 } else { n }).collect()
-        };
-        let (kept, column) = (lengths(true), lengths(false));
-        let ones: Dims = kept.iter().map(|_| 1).collect();
-        for i in 0..crate::array::elements(&kept) {
-            let start = Region::tile(&kept, &ones, i).start;
-            let position = start.iter().zip(&at.start).zip(&self.cells);
+        for column in self.op.along.columns(&at.shape) {
+            let position = column.start.iter().zip(&at.start).zip(&self.cells);
             let cell: usize = position.map(|((&i, &first), &stride)| (i + first) as usize * stride).sum();
             let counts = &mut self.held[cell * self.op.nbins..][..self.op.nbins];
-            count_tile(&tiles[0].sub(&Region::new(&start, &column)), &self.bins, counts);
+            count_tile(&tiles[0].sub(&column), &self.bins, counts);
         }
         Ok(())
     }

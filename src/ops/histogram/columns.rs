@@ -53,17 +53,11 @@ impl TileOp for Columns {
         let (column, counts) = words.split_at_mut(self.nbins);
         let last = cx.out.shape.len() - 1;
         let wanted = cx.out.start[last] as usize..(cx.out.start[last] + cx.out.shape[last]) as usize;
-        let lengths = |stay: bool| -> Dims {
-            let own = tile.shape().iter().zip(&self.along.reduced);
-            own.map(|(&n, &gone)| if gone == stay { 1 } else { n as u64 }).collect()
-        };
-        let (kept, over) = (lengths(true), lengths(false));
-        let ones: Dims = kept.iter().map(|_| 1).collect();
-        for cell in 0..crate::array::elements(&kept) {
-            let start = Region::tile(&kept, &ones, cell).start;
+        let lengths: Dims = tile.shape().iter().map(|&n| n as u64).collect();
+        for (over, counts) in self.along.columns(&lengths).zip(counts.chunks_exact_mut(wanted.len())) {
             column.fill(0);
-            count_tile(&tile.sub(&Region::new(&start, &over)), &bins, column);
-            counts[cell as usize * wanted.len()..][..wanted.len()].copy_from_slice(&column[wanted.clone()]);
+            count_tile(&tile.sub(&over), &bins, column);
+            counts.copy_from_slice(&column[wanted.clone()]);
         }
         put(out, |i| counts[i] as i64);
         Ok(())

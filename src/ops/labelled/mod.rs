@@ -42,25 +42,22 @@ pub(super) fn labelled(args: &Args, input: &str, asked: Asked) -> Result<Array> 
             return Err(args.error(format!("`{other}` and `labels` exclude each other")));
         }
     }
-    measured(args, Some(input), "labels", asked, None)
+    measured(args, input, asked, None)
 }
 
-/// The measurement of `input`, or of the labels alone, by the labels in the parameter of that name.
-fn measured(args: &Args, input: Option<&str>, name: &str, asked: Asked, default: Option<f64>) -> Result<Array> {
-    let input = match input {
-        Some(input) => Some((args.array(input)?, args.spec(input)?)),
-        None => None,
-    };
-    let labels = match args.given(name) {
-        true => Some(labels_over(args, name, input.as_ref().map(|(_, spec)| spec))?),
+/// The measurement of an array by the parameters `labels` and `index`.
+fn measured(args: &Args, input: &str, asked: Asked, default: Option<f64>) -> Result<Array> {
+    let input = (args.array(input)?, args.spec(input)?);
+    let labels = match args.given("labels") {
+        true => Some(labels_over(args, "labels", &input.1)?),
         false => None,
     };
     let groups = match &labels {
         Some((_, spec)) => groups::read(args, "index", spec.dtype)?,
-        None if args.given("index") => return Err(args.error(format!("`index` needs `{name}`"))),
+        None if args.given("index") => return Err(args.error("`index` needs `labels`")),
         None => Groups::All,
     };
-    node(args, input, labels, groups, asked, default)
+    node(args, Some(input), labels, groups, asked, default)
 }
 
 fn node(
@@ -94,25 +91,14 @@ fn node(
     Ok(op.array(input.into_iter().chain(labels).map(|(array, _)| array).collect()))
 }
 
-fn labels_of(args: &Args, name: &str, input: Option<&ArraySpec>) -> Result<(Array, ArraySpec)> {
-    let (array, spec) = args.labels(name)?;
-    if let Some(input) = input.filter(|input| input.shape != spec.shape) {
-        let (is, wanted) = (&spec.shape, &input.shape);
-        return Err(args.error(format!("`{name}` has shape {is:?}, the array {wanted:?}")));
-    }
-    Ok((array, spec))
-}
-
 /// The labels, repeated along axes that they lack or along which they have one element.
-fn labels_over(args: &Args, name: &str, input: Option<&ArraySpec>) -> Result<(Array, ArraySpec)> {
+fn labels_over(args: &Args, name: &str, input: &ArraySpec) -> Result<(Array, ArraySpec)> {
     let (array, spec) = args.labels(name)?;
-    match input {
-        Some(input) if input.shape != spec.shape => {
-            let labels = cast::stretch(args.name(), &array, &spec, input)?;
-            Ok((labels, input.with_dtype(spec.dtype)))
-        }
-        _ => Ok((array, spec)),
+    if input.shape == spec.shape {
+        return Ok((array, spec));
     }
+    let labels = cast::stretch(args.name(), &array, &spec, input)?;
+    Ok((labels, input.with_dtype(spec.dtype)))
 }
 
 /// A measurement that has another op where there are no labels.
@@ -143,7 +129,7 @@ const MOST_BINS: usize = 4096;
 fn area(args: &Args) -> Result<Array> {
     let (_, spec) = (args.array("image")?, args.spec("image")?);
     if args.given("label_image") {
-        let labels = labels_over(args, "label_image", Some(&spec))?;
+        let labels = labels_over(args, "label_image", &spec)?;
         let groups = groups::read(args, "index", labels.1.dtype)?;
         return node(args, None, Some(labels), groups, Asked::Area, None);
     }
@@ -154,7 +140,7 @@ fn area(args: &Args) -> Result<Array> {
 }
 
 fn find_objects(args: &Args) -> Result<Array> {
-    let labels = labels_of(args, "input", None)?;
+    let labels = args.labels("input")?;
     let most = args.integer("max_label", 0)?;
     if most < 0 {
         return Err(args.error(format!("`max_label` is {most}, it must not be negative")));
@@ -186,7 +172,7 @@ fn labeled_comprehension(args: &Args) -> Result<Array> {
         );
     }
     let default = args.number("default", 0.0)?;
-    let result = measured(args, Some("input"), "labels", asked, Some(default))?;
+    let result = measured(args, "input", asked, Some(default))?;
     match (args.dtype("out_dtype")?, result.array_spec().is_some()) {
         (None | Some(DType::F64), _) => Ok(result),
         (Some(dtype), true) => Ok(cast::to(&result, dtype)),
@@ -290,7 +276,7 @@ measurement!(
         "minimum_position(input, input > 3)",
         "minimum_position(input, label(input > 60), index=[1, 2, 30])",
     ],
-    |args| measured(args, Some("input"), "labels", Asked::MinimumPosition, None)
+    |args| measured(args, "input", Asked::MinimumPosition, None)
 );
 measurement!(
     MAXIMUM_POSITION,
@@ -299,7 +285,7 @@ measurement!(
     PLACES,
     &[("positions", "int64, of the shape of index and an axis of coordinates.")],
     &["maximum_position(input)", "maximum_position(input, label(input > 60), index=2)"],
-    |args| measured(args, Some("input"), "labels", Asked::MaximumPosition, None)
+    |args| measured(args, "input", Asked::MaximumPosition, None)
 );
 measurement!(
     EXTREMA_OF,
@@ -317,7 +303,7 @@ measurement!(
         "extrema(input, label(input > 60), index=[3, 1])",
         "extrema(input, label(input > 60), index=\"all\")",
     ],
-    |args| measured(args, Some("input"), "labels", Asked::Extrema, None)
+    |args| measured(args, "input", Asked::Extrema, None)
 );
 measurement!(
     CENTER_OF_MASS,
@@ -330,7 +316,7 @@ measurement!(
         "center_of_mass(input, label(input > 60))",
         "center_of_mass(input > 3, label(input > 60), index=[1, 2, 40])",
     ],
-    |args| measured(args, Some("input"), "labels", Asked::CenterOfMass, None)
+    |args| measured(args, "input", Asked::CenterOfMass, None)
 );
 
 /// `dask_image.ndmeasure.area`.

@@ -118,6 +118,6 @@ pub fn labeled_comprehension(
     // The name stands where the pipeline language has the name of a statistic.
     let given = vec![input.into(), labels.into(), index.into(), "own".into()];
     let args = Args::bind(&LABELED_COMPREHENSION, given, Vec::new())?;
-    let result = measured(&args, Some("input"), "labels", Asked::Own(Own(Arc::new(f))), Some(default))?;
+    let result = measured(&args, "input", Asked::Own(Own(Arc::new(f))), Some(default))?;
     Ok(result.from_call(&args.text()))
 }

@@ -1,6 +1,6 @@
 //! Which axes are reduced, and where the elements of a box go.
 
-use crate::array::{ArraySpec, Axis, Dims, Element, MAX_RANK, Region, View, for_each_row, merge_axes};
+use crate::array::{ArraySpec, Axis, Dims, Element, MAX_RANK, Region, View, elements, for_each_row, merge_axes};
 use crate::error::Result;
 use crate::graph::Need;
 use crate::ops::Args;
@@ -93,6 +93,16 @@ impl Along {
             at += usize::from(!gone || self.keepdims);
         }
         Need::inside(&region)
+    }
+
+    /// The columns of a box of that shape, in C order of the axes that stay.
+    pub fn columns(&self, lengths: &[u64]) -> impl Iterator<Item = Region> {
+        let part = |stay: bool| -> Dims {
+            lengths.iter().zip(&self.reduced).map(|(&n, &gone)| if gone == stay { 1 } else { n }).collect()
+        };
+        let (kept, column) = (part(true), part(false));
+        let ones: Dims = kept.iter().map(|_| 1).collect();
+        (0..elements(&kept)).map(move |i| Region::new(&Region::tile(&kept, &ones, i).start, &column))
     }
 
     /// How far apart the cells of neighbours lie when the kept axes have those lengths, in C order.
